@@ -1,0 +1,1 @@
+"""Each module is one command that measures one thing beside a peer."""

@@ -1,0 +1,1 @@
+"""Offline half of shoploop: data, features, models, gates and releases."""

@@ -1,0 +1,161 @@
+"""Land what is new: events posted to the endpoint, weeks of the shop's source, or a file."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pipelines.contracts import CONTRACTS
+from pipelines.landing import Batch, LandingError
+from pipelines.run_facts import write_result
+from pipelines.settings import Settings
+from pipelines.shop import OpenShop, open_shop
+from pipelines.sources.files import read_file
+from pipelines.sources.posted_events import read_posted
+from pipelines.tables import sha256
+
+
+@dataclass(frozen=True)
+class LandResult:
+    """What was landed.
+
+    Attributes:
+        status: ``landed``, ``already_accepted`` (a no-op) or ``nothing_new``.
+        batch_ids: What waits to be validated, in order.
+        message: The same in a sentence.
+    """
+
+    status: str
+    batch_ids: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class LandRequest:
+    """What to land; by default what is new: the history when nothing has landed yet, and posted events.
+
+    Attributes:
+        weeks: How many more weeks of the source.
+        until_week: Instead of ``weeks``: land up to this week; repeating it lands nothing more.
+        file: Instead of the source: a Parquet or CSV file in a contract's columns.
+        data_set: Which contract ``file`` is in.
+        week: The shop week that ``file`` completes; without it the file completes none.
+    """
+
+    weeks: int = 0
+    until_week: int | None = None
+    file: Path | None = None
+    data_set: str = "events"
+    week: int | None = None
+
+
+def land_batch(
+    settings: Settings, request: LandRequest | None = None, workspace: Path | None = None
+) -> LandResult:
+    """Land what is new; with a workspace the result is also in its ``run/land_batch.json``.
+
+    Raises:
+        LandingError, ContractError, StorageError: What is at fault and the remedy; nothing was landed.
+    """
+    asked = request or LandRequest()
+    shop = open_shop(settings, workspace)
+    with shop.landing.lock():
+        repair_clock(shop)
+        result = _land_file(shop, asked.file, asked) if asked.file else _land_new(shop, asked)
+    if workspace is not None:
+        write_result(workspace, "land_batch", asdict(result))
+    return result
+
+
+def repair_clock(shop: OpenShop) -> None:
+    """Move the clock to the last accepted week, where an interruption kept it behind."""
+    last = shop.landing.last_week()
+    if last:
+        shop.clock.advance(last, shop.calendar.end(last))
+
+
+def _land_new(shop: OpenShop, asked: LandRequest) -> LandResult:
+    """Posted events first: they are older than the end of the week that lands after them."""
+    last = shop.landing.last_week()
+    batch_ids = [*_land_posted(shop), *_land_weeks(shop, last, asked)]
+    if not batch_ids and asked.until_week is not None:
+        said = (
+            f"week {asked.until_week} is already accepted (the last accepted week is {last}): nothing to land"
+        )
+        return LandResult("already_accepted", (), said)
+    if not batch_ids:
+        return LandResult(
+            "nothing_new", (), f"nothing new: the last accepted week is {last} and no event was posted"
+        )
+    return LandResult("landed", tuple(batch_ids), f"landed {', '.join(batch_ids)}")
+
+
+def _land_weeks(shop: OpenShop, last: int, asked: LandRequest) -> list[str]:
+    source, history = shop.source(), shop.params.shop.history_until_week
+    target = asked.until_week if asked.until_week is not None else (last or history) + asked.weeks
+    if target > source.last_week:
+        raise LandingError(
+            f"{source.name} ends with week {source.last_week}: expected a week up to that, found {target}; "
+            "land fewer weeks, or a file of your own with `shoploop land --file`"
+        )
+    first_batch = [(1, min(history, target))] if last == 0 else []
+    ranges = [*first_batch, *((week, week) for week in range((last or history) + 1, target + 1))]
+    return [_land_week_range(shop, first, through) for first, through in ranges]
+
+
+def _land_week_range(shop: OpenShop, first: int, last: int) -> str:
+    batch_id = f"week-{last:02d}" if first == last else f"weeks-{first:02d}-{last:02d}"
+    source = shop.source()
+    tables = source.read_weeks(first, last)
+    batch = Batch(
+        batch_id, "weeks", shop.calendar.end(last).isoformat(), source.name, week=last, first_week=first
+    )
+    # Reference data may be empty in a week; a batch without events may not, and validation says so.
+    shop.landing.land(
+        batch, {name: table for name, table in tables.items() if table.num_rows or name == "events"}
+    )
+    return batch_id
+
+
+def _land_posted(shop: OpenShop) -> list[str]:
+    now = shop.clock.now()
+    posted = read_posted(shop.state_file, shop.landing.posted_through(), now)
+    if not posted.last:
+        return []
+    batch_id = f"posted-{posted.first}-{posted.last}"
+    batch = Batch(batch_id, "posted", now.isoformat(), str(shop.state_file), posted_through=posted.last)
+    shop.landing.land(batch, {"events": posted.events, "unreadable": posted.unreadable})
+    return [batch_id]
+
+
+def _land_file(shop: OpenShop, file: Path, asked: LandRequest) -> LandResult:
+    data_set, week = asked.data_set, asked.week
+    if not file.is_file():
+        raise LandingError(f"{file}: expected a Parquet or CSV file, found none; check the path")
+    if data_set not in CONTRACTS:
+        raise LandingError(f"expected one of the data sets {', '.join(CONTRACTS)}, found {data_set!r}")
+    batch_id = f"file-{sha256(file)[:12]}"
+    if shop.landing.find_accepted(batch_id):
+        return LandResult(
+            "already_accepted", (), f"{file} is already accepted as {batch_id}: nothing to land"
+        )
+    as_of = _present(shop, file, week)
+    table = read_file(file, CONTRACTS[data_set], as_of)
+    first = None if week is None else shop.landing.last_week() + 1
+    shop.landing.land(
+        Batch(batch_id, "file", as_of.isoformat(), str(file), week=week, first_week=first), {data_set: table}
+    )
+    return LandResult(
+        "landed", (batch_id,), f"landed {file} as {batch_id}: {table.num_rows:,} rows of {data_set}"
+    )
+
+
+def _present(shop: OpenShop, file: Path, week: int | None) -> datetime:
+    if week is None:
+        return shop.clock.now()
+    last = shop.landing.last_week()
+    if week <= last:
+        raise LandingError(
+            f"{file}: expected a week after {last}, the last accepted one, found week {week}; an accepted "
+            "week is never rewritten: land late rows without --week, and they are known from now on"
+        )
+    return shop.calendar.end(week)

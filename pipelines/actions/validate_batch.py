@@ -1,0 +1,181 @@
+"""Judge what has landed: rows to quarantine, batches accepted or refused, then the shop clock moves."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.actions.land_batch import repair_clock
+from pipelines.contracts import CONTRACTS, EVENTS
+from pipelines.contracts.arrow import conform
+from pipelines.contracts.checkpoint import Subject, run_checkpoint
+from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults, volume_faults
+from pipelines.contracts.sifting import Sifted, sift
+from pipelines.landing import Accepted, Batch
+from pipelines.run_facts import write_result
+from pipelines.settings import Settings
+from pipelines.shop import OpenShop, open_shop
+from pipelines.tables import read_table
+from pipelines.volumes import week_counts
+
+
+class BatchRefusedError(Exception):
+    """A batch breaks a batch rule; the message names each fault, and nothing of it was accepted."""
+
+
+@dataclass(frozen=True)
+class ValidateResult:
+    """What was judged.
+
+    Attributes:
+        status: ``accepted`` or ``nothing_pending``.
+        batches: Records of the batches accepted now.
+        week: Last complete week of the shop.
+        message: The same in words, a line per batch.
+        data_docs: The page of Great Expectations' findings that a person opens.
+    """
+
+    status: str
+    batches: tuple[Accepted, ...]
+    week: int
+    message: str
+    data_docs: str
+
+
+def validate_batch(settings: Settings, workspace: Path | None = None) -> ValidateResult:
+    """Judge every pending batch in order.
+
+    With a workspace the result is also in its ``run/validate_batch.json``.
+
+    Raises:
+        BatchRefusedError: A batch breaks a batch rule. Batches before it are accepted; those after it wait.
+        ContractError, StorageError: A landed file cannot be used or the disk is full; repeat after the
+        remedy.
+    """
+    shop = open_shop(settings, workspace)
+    with shop.landing.lock():
+        records = tuple(judge_batch(shop, batch) for batch in shop.landing.pending())
+        repair_clock(shop)
+        week = shop.landing.last_week()
+    result = ValidateResult(
+        status="accepted" if records else "nothing_pending",
+        batches=records,
+        week=week,
+        message="\n".join(map(describe, records)) or f"nothing pending: the last accepted week is {week}",
+        data_docs=str(shop.data_docs / "index.html"),
+    )
+    if workspace is not None:
+        write_result(workspace, "validate_batch", asdict(result))
+    return result
+
+
+def judge_batch(shop: OpenShop, batch: Batch) -> Accepted:
+    """Accept or refuse one batch."""
+    files = shop.landing.raw_files(batch.batch_id)
+    tables = {
+        name: conform(read_table(path), CONTRACTS[name], str(path))
+        for name, path in files.items()
+        if name in CONTRACTS
+    }
+    sifted = {name: _sift(shop, name, table, batch) for name, table in tables.items()}
+    if "unreadable" in files:
+        sifted[EVENTS.name] = _with_unreadable(sifted[EVENTS.name], read_table(files["unreadable"]))
+    faults = [*_empty(tables, files), *_judged(shop, batch, tables, sifted), *_volumes(shop, batch, sifted)]
+    if faults:
+        note = shop.landing.refuse(batch, faults)
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        raise BatchRefusedError(
+            f"batch {batch.batch_id} ({batch.source}) is refused and nothing of it was "
+            f"accepted:\n{listed}\nwhat was accepted before is as it was; the batch is kept in "
+            f"{note.with_suffix('')}; correct it at its source and land it again"
+        )
+    record = _record(batch, sifted)
+    shop.landing.accept(record, sifted)
+    if batch.week is not None:
+        shop.clock.advance(batch.week, shop.calendar.end(batch.week))
+    return record
+
+
+def describe(record: Accepted) -> str:
+    """One accepted batch in one line."""
+    parts = [
+        f"{name} {counts['accepted']:,} of {counts['rows_in']:,} accepted, {counts['quarantined']:,} "
+        f"quarantined, {counts['duplicates']:,} duplicates"
+        for name, counts in record.counts.items()
+    ]
+    return f"{record.batch.batch_id}: {'; '.join(parts)}"
+
+
+def _sift(shop: OpenShop, name: str, table: pa.Table, batch: Batch) -> Sifted:
+    known = shop.landing.known_events(table) if name == EVENTS.name else None
+    return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known)
+
+
+def _with_unreadable(sifted: Sifted, unreadable: pa.Table) -> Sifted:
+    """Bodies that could not be read as events are rows in, too, and quarantined."""
+    merged = pa.concat_tables([unreadable, sifted.quarantined.cast(unreadable.schema)])
+    return replace(
+        sifted, quarantined=merged, violations=sifted.violations | {"unreadable": unreadable.num_rows}
+    )
+
+
+def _empty(tables: Mapping[str, pa.Table], files: Mapping[str, Path]) -> list[str]:
+    return [
+        f"{name}: expected at least one row, found none in {files[name]}"
+        for name, table in tables.items()
+        if table.num_rows == 0 and "unreadable" not in files
+    ]
+
+
+def _judged(
+    shop: OpenShop, batch: Batch, tables: Mapping[str, pa.Table], sifted: Mapping[str, Sifted]
+) -> list[str]:
+    limit = 1.0 if batch.kind == "posted" else shop.params.validate_data.quarantine_share_limit
+    as_of = datetime.fromisoformat(batch.as_of)
+    subjects = [
+        Subject(CONTRACTS[name], table, as_of, tolerated=limit, keys_are_unique=False)
+        for name, table in tables.items()
+        if table.num_rows
+    ]
+    findings = run_checkpoint(batch.batch_id, subjects, shop.expectations, shop.data_docs)
+    for name, result in sifted.items():
+        _check_conservation(name, result, tables[name].num_rows + result.violations.get("unreadable", 0))
+    return [
+        *quarantine_faults(sifted, limit),
+        *finding_faults(findings),
+        *disagreements(findings, sifted),
+    ]
+
+
+def _check_conservation(name: str, result: Sifted, rows_in: int) -> None:
+    if result.counts["rows_in"] != rows_in:
+        raise AssertionError(f"{name}: {rows_in} rows in, {result.counts} out: sifting lost or made rows")
+
+
+def _volumes(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list[str]:
+    if batch.week is None or batch.first_week is None or EVENTS.name not in sifted:
+        return []
+    limits = shop.params.validate_data
+    accepted = [read_table(path).select(["occurred_at"]) for path in shop.landing.event_files()]
+    counts = week_counts(
+        pa.concat_tables([*accepted, sifted[EVENTS.name].accepted.select(["occurred_at"])]), shop.calendar
+    )
+    weeks = range(batch.first_week, batch.week + 1)
+    return volume_faults(counts, weeks, limits.week_volume_share_low, limits.week_volume_share_high)
+
+
+def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
+    events = sifted[EVENTS.name].accepted if EVENTS.name in sifted else None
+    earliest = pc.min(events["ingested_at"]).as_py() if events is not None else None
+    return Accepted(
+        batch=batch,
+        counts={name: result.counts for name, result in sifted.items()},
+        violations={
+            name: {rule: rows for rule, rows in result.violations.items() if rows}
+            for name, result in sifted.items()
+        },
+        known_from=earliest.isoformat() if earliest else None,
+    )

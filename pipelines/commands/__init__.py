@@ -1,0 +1,1 @@
+"""The commands of `shoploop`, one module per group."""

@@ -1,0 +1,66 @@
+"""`shoploop action release_model` and `shoploop action roll_back`: what the tasks of that name run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.console import fail, say
+
+NOT_WORTH_RETRYING = 2
+TRY_AGAIN = 1
+
+app = typer.Typer()
+Workspace = Annotated[Path, typer.Option(help="Folder of the run.")]
+
+
+@app.command("release_model")
+def release_model(workspace: Workspace) -> None:
+    """Make the Bento that this run built live; the live release stays when anything fails."""
+    from pipelines.actions.release_model import describe_switch
+    from pipelines.actions.release_model import release_model as action
+    from pipelines.releases.ledger import Ledger
+    from pipelines.settings import settings
+
+    with failures_in_words():
+        say(describe_switch(action(settings(), Ledger(settings().ledger), workspace)))
+
+
+@app.command("roll_back")
+def roll_back(
+    workspace: Workspace,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    release_id: Annotated[str, typer.Option(help="Where to go back to; the previous release if empty.")] = "",
+    actor: Annotated[str, typer.Option(help="Who; kept in the ledger.")] = "rollback_release",
+) -> None:
+    """Make an earlier release live again."""
+    from pipelines.actions.release_model import describe_switch
+    from pipelines.actions.roll_back import roll_back as action
+    from pipelines.releases.ledger import Ledger
+    from pipelines.settings import settings
+
+    with failures_in_words():
+        ledger = Ledger(settings().ledger)
+        say(describe_switch(action(settings(), ledger, reason, actor, release_id or None, workspace)))
+
+
+@contextmanager
+def failures_in_words() -> Iterator[None]:
+    """Turn the failures of moving traffic into a sentence and an exit code.
+
+    1 where trying again may help (the endpoint is down, somebody else moves traffic, no answer in time);
+    2 where it cannot (another champion by now, a release that does not start).
+    """
+    from pipelines.releases.records import LeaseTaken, LedgerError
+    from pipelines.releases.status import EndpointDown
+    from pipelines.releases.switch import NotConfirmed, NotReady
+    from pipelines.workspace import WorkspaceError
+
+    try:
+        yield
+    except (EndpointDown, LeaseTaken, NotConfirmed) as error:
+        fail(str(error), TRY_AGAIN)
+    except (LedgerError, NotReady, WorkspaceError) as error:
+        fail(str(error), NOT_WORTH_RETRYING)

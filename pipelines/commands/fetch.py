@@ -1,0 +1,30 @@
+"""`shoploop fetch`: the inputs of `dvc repro`, without Airflow."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.console import say
+
+
+def fetch(
+    workspace: Annotated[
+        Path,
+        typer.Option(help="The checkout to fetch into.", exists=True, file_okay=False, resolve_path=True),
+    ] = Path(),
+) -> None:
+    """Fetch the inputs of `dvc repro`.
+
+    That is the landed data and the champion, into data/inputs of a checkout.
+    """
+    from pipelines.actions.fetch_champion import fetch_champion
+    from pipelines.actions.fetch_inputs import fetch_inputs
+    from pipelines.commands.actions_data import explained
+    from pipelines.releases.ledger import Ledger
+    from pipelines.settings import settings
+
+    with explained():
+        say(fetch_inputs(settings(), workspace).message)
+        champion = fetch_champion(Ledger(settings().ledger), workspace)
+    say(f"champion: {champion or 'none yet'}")

@@ -1,0 +1,73 @@
+"""`shoploop land`: bring the shop's next weeks, or a file, into the landing store."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.commands.console import fail, say
+from pipelines.commands.run import follow_to_end, with_airflow
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+
+
+def land(
+    weeks: Annotated[
+        int | None,
+        typer.Option(help="How many more weeks; 0 lands only the history, if it is missing.", min=0, max=52),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Events in Parquet or CSV.", exists=True, dir_okay=False, resolve_path=True),
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Also show the training run that the landing starts.")] = True,
+) -> None:
+    """Land the next real weeks, or a file.
+
+    With the stack up this is the DAG `ingest_events`; without it the batch is landed here
+    and no training starts.
+    """
+    from pipelines.settings import settings
+    from pipelines.stack.supervisor import is_up
+
+    if (weeks is None) == (file is None):
+        fail("Say what to land: either --weeks N or --file F.", code=2)
+    conf: dict[str, Any] = {"file": str(file)} if file else {"weeks": weeks}
+    if is_up(settings()):
+        with_airflow(lambda airflow: _by_airflow(airflow, conf, follow))
+    else:
+        _here(settings(), weeks, file)
+
+
+def _here(settings: "Settings", weeks: int | None, file: Path | None) -> None:
+    """Land and validate in this process, as the first two tasks of the DAG do."""
+    from pipelines.actions.land_batch import LandRequest, land_batch
+    from pipelines.actions.validate_batch import validate_batch
+    from pipelines.commands.actions_data import explained
+
+    say("The stack is not up, so this is done here")
+    with explained():
+        say(land_batch(settings, LandRequest(weeks=weeks or 0, file=file)).message)
+        result = validate_batch(settings)
+    say(result.message)
+    say(f"Great Expectations' findings: {result.data_docs}")
+    say("No training starts from here: `shoploop run` starts the stack and trains what is new.")
+
+
+def _by_airflow(airflow: Any, conf: dict[str, Any], follow: bool) -> None:
+    from pipelines.commands.epilogue import tell_outcome
+    from pipelines.settings import settings
+    from pipelines.stack import runs
+
+    runs.wait_for_dags(airflow)
+    ingest = str(airflow.trigger(runs.INGEST, conf)["dag_run_id"])
+    follow_to_end(settings(), airflow, runs.INGEST, ingest)
+    say(f"The shop has landed up to week {runs.landed_week(settings())}")
+    if not follow:
+        return
+    training = runs.asset_run_of(airflow, ingest)
+    if training is None:
+        say("Nothing new was published, so no training starts")
+        return
+    tell_outcome(settings(), follow_to_end(settings(), airflow, runs.TRAIN, training), say)

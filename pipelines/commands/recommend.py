@@ -1,0 +1,75 @@
+"""`shoploop recommend`: ask the endpoint."""
+
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.commands.console import fail, say, say_json
+
+
+class EndpointError(Exception):
+    """The endpoint does not answer as it should; the message says what to do."""
+
+
+def recommend(
+    user_id: Annotated[str, typer.Argument(metavar="USER", help="A household, for example 1.")],
+    k: Annotated[int, typer.Option("-k", help="How many products.", min=1, max=100)] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the endpoint's answer as it is.")] = False,
+) -> None:
+    """Ask the endpoint what a household may like.
+
+    Each product comes with its reason.
+    """
+    try:
+        answer = ask(user_id, k)
+    except EndpointError as error:
+        fail(str(error))
+    if as_json:
+        say_json(answer)
+    else:
+        say(in_words(user_id, answer))
+
+
+def ask(user_id: str, k: int) -> dict[str, Any]:
+    """The endpoint's answer.
+
+    Raises:
+        EndpointError: No answer, or an error instead of recommendations.
+    """
+    import httpx
+
+    from pipelines.settings import settings
+
+    url = f"{settings().endpoint}/v1/recommendations"
+    try:
+        answer = httpx.post(url, json={"user_id": user_id, "k": k}, timeout=30, trust_env=False)
+    except httpx.HTTPError as error:
+        raise EndpointError(
+            f"The endpoint does not answer at {url} ({error}); run `shoploop status`, then `shoploop up`"
+        ) from error
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        raise EndpointError(
+            f"The endpoint has no release to answer from ({_message(answer)}); `shoploop run` makes one"
+        )
+    if answer.is_error:
+        raise EndpointError(f"The endpoint refused the request: {answer.status_code} {_message(answer)}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def in_words(user_id: str, answer: dict[str, Any]) -> str:
+    """An answer as a table for a person."""
+    head = f"For household {user_id}, release {answer['release']}, answered by {answer['source']}:"
+    rows = [
+        f"  {place:>2}. {item['title'][:58]:<58} {item['reason']}"
+        for place, item in enumerate(answer["items"], start=1)
+    ]
+    return "\n".join([head, *rows])
+
+
+def _message(answer: Any) -> str:
+    try:
+        body = answer.json()
+        return str(body.get("message") or body.get("error") or body)
+    except (ValueError, AttributeError):
+        return str(answer.text[:300])

@@ -1,0 +1,150 @@
+"""`shoploop releases`: what is live, what was, why, and the way back."""
+
+import getpass
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.commands.actions_releases import failures_in_words
+from pipelines.commands.console import fail, say, say_json
+
+if TYPE_CHECKING:
+    from pipelines.releases.ledger import Ledger
+    from pipelines.releases.records import Release
+
+app = typer.Typer(
+    name="releases", help="What is live, what was, why, and the way back.", no_args_is_help=True
+)
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def _ledger() -> "Ledger":
+    from pipelines.releases.ledger import Ledger
+    from pipelines.settings import settings
+
+    return Ledger(settings().ledger)
+
+
+@app.command("list")
+def list_releases(as_json: AsJson = False) -> None:
+    """List every release, newest first, and say which is live."""
+    ledger = _ledger()
+    plan = ledger.plan()
+    stands = {release.release_id: role for role, release in _roles(plan.live, plan.previous)}
+    rows = [asdict(release) | {"stands": stands.get(release.release_id, "")} for release in ledger.releases()]
+    if as_json:
+        say_json(rows)
+    elif not rows:
+        say("No release yet: `shoploop run` trains, judges and releases the first one.")
+    else:
+        columns = (
+            "release_id",
+            "stands",
+            "week",
+            "created_at",
+            "model_version",
+            "dirty",
+        )
+        _print_table("Releases", columns, rows)
+
+
+def _roles(live: "Release | None", previous: "Release | None") -> "list[tuple[str, Release]]":
+    return [(role, release) for role, release in (("previous", previous), ("live", live)) if release]
+
+
+@app.command()
+def show(release_id: str, as_json: AsJson = False) -> None:
+    """Show one release: what it is made of, the decisions of its run, and when it was live."""
+    ledger = _ledger()
+    release = ledger.release(release_id)
+    if release is None:
+        fail(f"the ledger has no release {release_id!r}: see `shoploop releases list`", 2)
+    decisions = [asdict(row) | {"body": json.loads(row.body)} for row in ledger.decisions(release.run_id)]
+    moves = [
+        asdict(move) for move in ledger.history() if release_id in (move.release_id, move.previous_release_id)
+    ]
+    if as_json:
+        say_json(asdict(release) | {"decisions": decisions, "moves": moves})
+        return
+    for name, value in asdict(release).items():
+        say(f"{name:<16} {_cell(value)}")
+    for decision in decisions:
+        say(f"\n{decision['kind']} decision {decision['decision_id']}: {decision['verdict']}")
+        say(f"  {decision['summary']}")
+    say()
+    for move in moves:
+        say(_describe_move(move))
+
+
+@app.command()
+def history(as_json: AsJson = False) -> None:
+    """Show every move of traffic, oldest first: what became live when, who moved it and why."""
+    rows = [asdict(move) for move in _ledger().history()]
+    if as_json:
+        say_json(rows)
+    elif not rows:
+        say("Traffic was never moved: there is no release yet.")
+    else:
+        say("Moves of traffic (UTC)")
+        for row in rows:
+            say(f"  {_describe_move(row)}")
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    to: Annotated[str, typer.Option(help="Release id; the previous release if empty.")] = "",
+    actor: Annotated[str, typer.Option(help="Who; you, if empty.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Go back to the previous or a named release; ends when the endpoint answers from it."""
+    from pipelines.actions.release_model import describe_switch
+    from pipelines.actions.roll_back import roll_back
+    from pipelines.settings import settings
+
+    with failures_in_words():
+        switch = roll_back(settings(), _ledger(), reason, actor or _user(), to or None)
+    if as_json:
+        say_json(switch.as_dict())
+    else:
+        say(describe_switch(switch))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown user"
+
+
+def _print_table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        # An id that is cut short cannot be named to another command.
+        table.add_column(name.replace("_", " "), no_wrap=name.endswith(("_id", "_at")) or name == "kind")
+    for row in rows:
+        style = "bold" if row.get("stands") == "live" else ""
+        table.add_row(*(_cell(row[name]) for name in columns), style=style)
+    Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in (None, "") else str(value)
+
+
+def _describe_move(move: dict[str, Any]) -> str:
+    before = move["previous_release_id"] or "nothing"
+    return (
+        f"{_cell(move['moved_at'])} {move['kind']:<8} {before} -> {move['release_id']}"
+        f" by {move['actor']}: {move['reason']}"
+    )

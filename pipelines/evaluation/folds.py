@@ -1,0 +1,32 @@
+"""The two folds of a decision, as the stages after ``split_weeks`` find them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.tables import read_json
+
+FOLDS = ("validation", "holdout")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a fold's knowledge ends.
+
+    Attributes:
+        week: The shop week that begins then, whose baskets are to be foretold.
+        at_us: Microseconds since the epoch (UTC).
+        targets_sha256: Content hash of what was bought in the week.
+    """
+
+    week: int
+    at_us: int
+    targets_sha256: str
+
+
+def read_folds(path: Path = Path("data/split/split.json")) -> dict[str, Moment]:
+    """The moments of both folds, from ``split.json``."""
+    described = read_json(path)
+    return {
+        fold: Moment(described[fold]["week"], described[fold]["at_us"], described[fold]["targets_sha256"])
+        for fold in FOLDS
+    }

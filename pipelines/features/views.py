@@ -1,0 +1,112 @@
+"""Builds the SQL views of this room on DuckDB, as known at a moment.
+
+A view may read ``known_events``, ``items``, ``moment`` (one row: ``at_us``, ``week``) and the views
+named before it. The events table itself is out of its reach, so a view cannot look past the moment.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+FOLDER = Path(__file__).parent
+
+
+class FeatureError(Exception):
+    """A view cannot be built; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One feature file.
+
+    Attributes:
+        name: Name of the view and of its file.
+        key: Columns that identify a row; the output is sorted by them.
+        sql: The statement.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    sql: str
+
+
+def read_view(name: str, folder: Path = FOLDER) -> View:
+    """Read one view.
+
+    Raises:
+        FeatureError: There is no such file, or its header names no key.
+    """
+    path = folder / f"{name}.sql"
+    if not path.is_file():
+        found = ", ".join(sorted(file.stem for file in folder.glob("*.sql")))
+        raise FeatureError(
+            f"{path} is missing, but build_features.views in params.yaml names it; found: {found}"
+        )
+    sql = path.read_text()
+    key = re.search(r"^-- key: (.+)$", sql, re.MULTILINE)
+    if key is None:
+        raise FeatureError(
+            f"{path}: the header has no line `-- key: column, column`; add it below the first line"
+        )
+    return View(name, tuple(column.strip() for column in key[1].split(",")), sql)
+
+
+def build_views(
+    names: tuple[str, ...], events: Path, items: Path, at_us: int, week: int, out: Path, folder: Path = FOLDER
+) -> dict[str, int]:
+    """Build views in order and write each as ``out/<name>.parquet``, sorted by its key.
+
+    Args:
+        names: The views, each after those it reads.
+        events: Parquet of the events contract plus ``week``; rows from the moment on are not shown to any view.
+        items: Parquet of the items contract.
+        at_us: The moment, microseconds since the epoch (UTC).
+        week: The shop week that begins at the moment.
+        out: Folder to write to.
+        folder: Where the view files are.
+
+    Returns:
+        Rows per view.
+
+    Raises:
+        FeatureError: A file is missing or its SQL is refused.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as database:
+        # One thread sums floats in one order: the files must be equal byte for byte on every run.
+        database.execute("SET threads = 1; SET TimeZone = 'UTC'")
+        _load_known(database, events, items, at_us, week)
+        return {name: _write_view(database, read_view(name, folder), out) for name in names}
+
+
+def _load_known(
+    database: duckdb.DuckDBPyConnection, events: Path, items: Path, at_us: int, week: int
+) -> None:
+    database.execute(
+        """
+        CREATE TABLE known_events AS
+        SELECT *, epoch_us(occurred_at) AS occurred_us
+        FROM read_parquet($events)
+        WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at
+        ORDER BY user_id, occurred_at, event_id
+        """,
+        {"events": str(events), "at": at_us},
+    )
+    database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": str(items)})
+    database.execute(
+        "CREATE TABLE moment AS SELECT $at::BIGINT AS at_us, $week::INTEGER AS week",
+        {"at": at_us, "week": week},
+    )
+
+
+def _write_view(database: duckdb.DuckDBPyConnection, view: View, out: Path) -> int:
+    try:
+        database.execute(f"CREATE TABLE {view.name} AS {view.sql} ORDER BY {', '.join(view.key)}")
+    except duckdb.Error as error:
+        raise FeatureError(f"{view.name}.sql is refused by DuckDB: {error}") from error
+    path = str(out / f"{view.name}.parquet")
+    database.execute(f"COPY {view.name} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    count = database.execute(f"SELECT COUNT(*) FROM {view.name}").fetchone()
+    return int(count[0]) if count else 0

@@ -1,0 +1,110 @@
+"""The package gate: does the built Bento start, answer as it did offline, fast and small enough?"""
+
+import math
+from dataclasses import dataclass
+
+from pipelines.domain import Check, Decision, Verdict
+from pipelines.gates.quality import worst
+from pipelines.params import DecidePackage
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What happened when the Bento was started for real.
+
+    Attributes:
+        tag: The Bento.
+        files_fault: What is wrong with its files, empty for nothing.
+        start_fault: Why it did not become ready, empty when it did.
+        ready_seconds: How long it took, None when it never was.
+        queries_asked: Known queries that were answered.
+        wrong_answers: One sentence for each answer that differs from the offline one.
+        latencies_ms: Of each timed request.
+        peak_memory_mib: Most that all its processes held together.
+        left_behind: Processes that were still there after it was asked to stop.
+    """
+
+    tag: str
+    files_fault: str = ""
+    start_fault: str = ""
+    ready_seconds: float | None = None
+    queries_asked: int = 0
+    wrong_answers: tuple[str, ...] = ()
+    latencies_ms: tuple[float, ...] = ()
+    peak_memory_mib: float | None = None
+    left_behind: int = 0
+
+
+def decide(policy: DecidePackage, seen: Rehearsal) -> Decision:
+    """Judge a Bento by its rehearsal; what could not be measured because it did not start is no evidence."""
+    checks = (
+        _words(
+            "files_intact", seen.files_fault, "every file of the bundle has the sha256 it was sealed with"
+        ),
+        _starts(policy, seen),
+        _known_queries(policy, seen),
+        _limit(
+            "p99_latency_ms",
+            percentile(seen.latencies_ms, 0.99),
+            policy.p99_ms_limit,
+            "ms at the 99th percentile",
+        ),
+        _limit("peak_memory_mib", seen.peak_memory_mib, policy.memory_mib_limit, "MiB at most"),
+        _words(
+            "stops",
+            f"{seen.left_behind} processes were left after SIGTERM" if seen.left_behind else "",
+            "no process was left after SIGTERM",
+        ),
+    )
+    verdict = worst([check.verdict for check in checks])
+    return Decision("package", verdict, checks, _summary(seen, verdict, checks))
+
+
+def percentile(values: tuple[float, ...], share: float) -> float | None:
+    """The smallest value that at least ``share`` of them do not exceed; None of nothing."""
+    if not values:
+        return None
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def _words(name: str, fault: str, good: str) -> Check:
+    return Check(name, Verdict.FAIL if fault else Verdict.PASS, None, None, fault or good)
+
+
+def _starts(policy: DecidePackage, seen: Rehearsal) -> Check:
+    limit = policy.ready_seconds_limit
+    if seen.ready_seconds is None:
+        fault = seen.start_fault or "it was not started"
+        return Check("starts", Verdict.FAIL, None, limit, f"it never became ready: {fault}")
+    message = f"ready after {seen.ready_seconds:.1f} s; the policy allows {limit:g} s"
+    verdict = Verdict.PASS if seen.ready_seconds <= limit else Verdict.FAIL
+    return Check("starts", verdict, seen.ready_seconds, limit, message)
+
+
+def _known_queries(policy: DecidePackage, seen: Rehearsal) -> Check:
+    asked, needed, wrong = seen.queries_asked, policy.known_queries_min, len(seen.wrong_answers)
+    if wrong:
+        shown = "; ".join(seen.wrong_answers[:3])
+        verdict, message = Verdict.FAIL, f"{wrong} of {asked} answers differ from the offline ones: {shown}"
+    elif asked < needed:
+        verdict = Verdict.INSUFFICIENT_EVIDENCE
+        message = f"{asked} known queries were answered; the policy asks for {needed}"
+    else:
+        verdict, message = Verdict.PASS, f"{asked} known queries were answered as offline, items and scores"
+    return Check("known_queries", verdict, float(asked - wrong), float(needed), message)
+
+
+def _limit(name: str, observed: float | None, limit: float, unit: str) -> Check:
+    if observed is None:
+        return Check(
+            name, Verdict.INSUFFICIENT_EVIDENCE, None, limit, "not measured, since it did not answer"
+        )
+    verdict = Verdict.PASS if observed <= limit else Verdict.FAIL
+    return Check(name, verdict, observed, limit, f"{observed:.1f} {unit}; the policy allows {limit:g}")
+
+
+def _summary(seen: Rehearsal, verdict: Verdict, checks: tuple[Check, ...]) -> str:
+    if verdict is Verdict.PASS:
+        return f"PASS: {seen.tag}; " + "; ".join(check.message for check in checks[1:5])
+    failed = "; ".join(check.message for check in checks if check.verdict is verdict)
+    return f"{verdict}: {seen.tag}; {failed}"

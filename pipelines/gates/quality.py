@@ -1,0 +1,166 @@
+"""The quality gate: ``decide(policy, evidence) -> Decision``.
+
+Every comparison must pass. That is an intersection-union test, so no correction for the number of
+comparisons is needed: a bad candidate gets through only if all of them err at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.domain import Check, Decision, Verdict
+from pipelines.evaluation.bootstrap import Interval, paired_interval
+from pipelines.params import DecidePromotion
+
+CANDIDATE = "blend"
+ABLATION = "blend_without_sequence"
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a decision rests on.
+
+    Attributes:
+        week: The holdout week T.
+        values: Per system, the policy's metric per household of the holdout, each of shape ``(households,)``
+            in one order; ``champion`` is there when there is a champion.
+        champion_fitted_through: Last week the champion was fitted on, None without a champion.
+        holdout_sha256: Content hash of the holdout that was scored.
+        split_sha256: Content hash that the split recorded when it froze the holdout.
+    """
+
+    week: int
+    values: Mapping[str, NDArray[np.float64]]
+    champion_fitted_through: int | None
+    holdout_sha256: str
+    split_sha256: str
+
+
+def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
+    """Judge a candidate against the champion, every baseline and itself without its neural part."""
+    checks = [
+        _holdout_is_frozen(evidence),
+        _enough_households(policy, evidence),
+        _champion_check(policy, evidence),
+        *(_superior(policy, evidence, baseline) for baseline in policy.baselines),
+        _superior(policy, evidence, ABLATION),
+    ]
+    verdict = worst([check.verdict for check in checks])
+    return Decision("quality", verdict, tuple(checks), _summary(policy, evidence, verdict, checks))
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """FAIL outweighs INSUFFICIENT_EVIDENCE, which outweighs PASS."""
+    for verdict in (Verdict.FAIL, Verdict.INSUFFICIENT_EVIDENCE):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.PASS
+
+
+def _holdout_is_frozen(evidence: Evidence) -> Check:
+    same = evidence.holdout_sha256 == evidence.split_sha256
+    words = (
+        f"the holdout is week {evidence.week} as it was frozen ({evidence.split_sha256[:12]})"
+        if same
+        else f"the holdout that was scored ({evidence.holdout_sha256[:12]}) is not the one that was frozen "
+        f"({evidence.split_sha256[:12]}): run split_weeks again and evaluate anew"
+    )
+    return Check("holdout_is_frozen", Verdict.PASS if same else Verdict.FAIL, None, None, words)
+
+
+def _enough_households(policy: DecidePromotion, evidence: Evidence) -> Check:
+    found = evidence.values[CANDIDATE].size
+    enough = found >= policy.minimum_households
+    return Check(
+        "enough_households",
+        Verdict.PASS if enough else Verdict.INSUFFICIENT_EVIDENCE,
+        float(found),
+        float(policy.minimum_households),
+        f"{found} households bought in week {evidence.week}; the policy asks for {policy.minimum_households}",
+    )
+
+
+def _champion_check(policy: DecidePromotion, evidence: Evidence) -> Check:
+    if evidence.champion_fitted_through is None or CHAMPION not in evidence.values:
+        return Check(
+            "first_model",
+            Verdict.PASS,
+            None,
+            None,
+            "there is no champion yet: by the first-model rule the candidate must be superior to every baseline "
+            "and to itself without its neural part",
+        )
+    if evidence.champion_fitted_through >= evidence.week:
+        return Check(
+            "champion_unseen_holdout",
+            Verdict.FAIL,
+            float(evidence.champion_fitted_through),
+            float(evidence.week),
+            f"the champion was fitted through week {evidence.champion_fitted_through} and has seen week "
+            f"{evidence.week}: land a newer week, or roll back first",
+        )
+    return _not_inferior(policy, evidence)
+
+
+def _not_inferior(policy: DecidePromotion, evidence: Evidence) -> Check:
+    interval = _interval(policy, evidence, CHAMPION)
+    champion = float(evidence.values[CHAMPION].mean())
+    margin = -policy.champion_margin * champion
+    if interval.low > margin:
+        verdict, words = Verdict.PASS, "is not inferior to"
+    elif interval.high < margin:
+        verdict, words = Verdict.FAIL, "is inferior to"
+    else:
+        verdict, words = Verdict.INSUFFICIENT_EVIDENCE, "cannot be told from inferior to"
+    detectable = 2.8 * interval.standard_error / champion if champion else float("nan")
+    message = (
+        f"the candidate {words} the champion: {_words(policy, interval, champion)}; margin "
+        f"{-policy.champion_margin:.1%} of the champion, minimum detectable effect {detectable:.1%} "
+        "(80 % power, 5 % two-sided)"
+    )
+    return Check(
+        "not_inferior_to_champion", verdict, interval.mean, margin, message, interval.low, interval.high
+    )
+
+
+def _superior(policy: DecidePromotion, evidence: Evidence, other: str) -> Check:
+    interval = _interval(policy, evidence, other)
+    if interval.low > 0:
+        verdict, words = Verdict.PASS, "beats"
+    elif interval.mean <= 0:
+        verdict, words = Verdict.FAIL, "does not beat"
+    else:
+        verdict, words = Verdict.INSUFFICIENT_EVIDENCE, "is not surely better than"
+    reference = float(evidence.values[other].mean())
+    message = f"the candidate {words} {other}: {_words(policy, interval, reference)}"
+    return Check(f"superior_to_{other}", verdict, interval.mean, 0.0, message, interval.low, interval.high)
+
+
+def _interval(policy: DecidePromotion, evidence: Evidence, other: str) -> Interval:
+    return paired_interval(
+        evidence.values[CANDIDATE],
+        evidence.values[other],
+        samples=policy.bootstrap_samples,
+        confidence=policy.confidence,
+        seed=policy.seed,
+    )
+
+
+def _words(policy: DecidePromotion, interval: Interval, reference: float) -> str:
+    relative = f" ({interval.mean / reference:+.1%})" if reference else ""
+    return (
+        f"{policy.metric} differs by {interval.mean:+.4f}{relative}, "
+        f"{policy.confidence:.0%} interval {interval.low:+.4f} to {interval.high:+.4f}"
+    )
+
+
+def _summary(policy: DecidePromotion, evidence: Evidence, verdict: Verdict, checks: list[Check]) -> str:
+    ours = float(evidence.values[CANDIDATE].mean())
+    head = f"{policy.metric} {ours:.4f} on week {evidence.week} over {evidence.values[CANDIDATE].size} households"
+    if verdict is Verdict.PASS:
+        return f"PASS: {head}; all {len(checks)} checks hold"
+    failed = "; ".join(check.message for check in checks if check.verdict is not Verdict.PASS)
+    return f"{verdict}: {head}; {failed}"

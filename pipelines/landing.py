@@ -1,0 +1,209 @@
+"""The landing store: raw batches as they came, accepted batches, quarantined rows, refused batches.
+
+    raw/<batch_id>/<data set>.parquet, raw/<batch_id>/batch.json     landed, not yet judged
+    accepted/events/<batch_id>.parquet                               accepted events of that batch
+    accepted/{items,users,promotions}.parquet                        current reference data
+    accepted/batches/<batch_id>.json                                 its record, written last: a batch is
+                                                                     accepted when this file is there
+    quarantine/<data set>/<batch_id>.parquet                         quarantined rows with their reasons
+    refused/<batch_id>.json                                          why a batch was refused, beside its files
+
+Every file is written whole or not at all, in that order, so an interruption at any point leaves what was
+accepted before as it was, and repeating the step completes it.
+"""
+
+import fcntl
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.contracts import EVENTS, REFERENCE, Contract
+from pipelines.contracts.arrow import schema
+from pipelines.contracts.sifting import Sifted
+from pipelines.tables import read_json, read_table, write_json, write_table
+
+Kind = Literal["weeks", "posted", "file"]
+
+
+class LandingError(Exception):
+    """A batch cannot be landed or accepted; the message names what is at fault and the remedy."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is known of a batch when it is landed.
+
+    Attributes:
+        batch_id: Names it, and so makes landing it twice a no-op.
+        kind: Weeks of the source, events posted to the endpoint, or a file.
+        as_of: Its present (ISO 8601, UTC): no row may be later.
+        week: The shop week that is complete once it is accepted; None when it completes none.
+        first_week: Where its weeks begin; None when it completes none.
+        posted_through: Of posted events, the last sequence number; else None.
+        source: Where it came from, in words.
+    """
+
+    batch_id: str
+    kind: Kind
+    as_of: str
+    source: str
+    week: int | None = None
+    first_week: int | None = None
+    posted_through: int | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The record of an accepted batch.
+
+    Attributes:
+        batch: What was landed.
+        counts: Per data set ``rows_in``, ``accepted``, ``quarantined`` and ``duplicates``.
+        violations: Per data set, rows per broken rule; only rules that were broken.
+        known_from: Earliest ``ingested_at`` of its accepted events (ISO 8601, UTC), None when it has none.
+    """
+
+    batch: Batch
+    counts: Mapping[str, Mapping[str, int]]
+    violations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    known_from: str | None = None
+
+
+class Landing:
+    """The landing store in one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One writer at a time, over all processes; the kernel frees the lock of a killed one."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    # What is there
+
+    def accepted(self) -> list[Accepted]:
+        """Records of the accepted batches, oldest present first."""
+        records = [
+            _accepted_from(read_json(path)) for path in (self.root / "accepted" / "batches").glob("*.json")
+        ]
+        return sorted(records, key=lambda record: (record.batch.as_of, record.batch.batch_id))
+
+    def find_accepted(self, batch_id: str) -> Accepted | None:
+        """The record of one batch, None when it is not accepted."""
+        path = self._record(batch_id)
+        return _accepted_from(read_json(path)) if path.exists() else None
+
+    def pending(self) -> list[Batch]:
+        """Batches landed and not yet judged, oldest present first."""
+        batches = [Batch(**read_json(path)) for path in (self.root / "raw").glob("*/batch.json")]
+        waiting = [batch for batch in batches if not self._record(batch.batch_id).exists()]
+        return sorted(waiting, key=lambda batch: (batch.as_of, batch.batch_id))
+
+    def last_week(self) -> int:
+        """Last complete week among the accepted batches, 0 before any."""
+        return max((record.batch.week or 0 for record in self.accepted()), default=0)
+
+    def posted_through(self) -> int:
+        """Last sequence number of the posted events that were accepted, 0 before any."""
+        return max((record.batch.posted_through or 0 for record in self.accepted()), default=0)
+
+    def event_files(self) -> list[Path]:
+        """Files of accepted events, oldest present first."""
+        files = [self.events_of(record.batch.batch_id) for record in self.accepted()]
+        return [path for path in files if path.exists()]
+
+    def events_of(self, batch_id: str) -> Path:
+        """Where the accepted events of a batch are."""
+        return self.root / "accepted" / "events" / f"{batch_id}.parquet"
+
+    def reference_file(self, name: str) -> Path:
+        """Where the current rows of a reference data set are."""
+        return self.root / "accepted" / f"{name}.parquet"
+
+    def quarantine_file(self, name: str, batch_id: str) -> Path:
+        """Where the quarantined rows of a batch are."""
+        return self.root / "quarantine" / name / f"{batch_id}.parquet"
+
+    def raw_files(self, batch_id: str) -> dict[str, Path]:
+        """The landed files of a batch by data set; ``unreadable`` are posted bodies that are no events."""
+        folder = self.root / "raw" / batch_id
+        return {path.stem: path for path in sorted(folder.glob("[!.]*.parquet"))}
+
+    # What is done
+
+    def land(self, batch: Batch, tables: Mapping[str, pa.Table]) -> None:
+        """Write a batch as it came; ``batch.json`` last, so that a half-written one is not pending."""
+        folder = self.root / "raw" / batch.batch_id
+        (folder / "batch.json").unlink(missing_ok=True)
+        for name, table in tables.items():
+            write_table(folder / f"{name}.parquet", table)
+        write_json(folder / "batch.json", asdict(batch))
+
+    def accept(self, record: Accepted, sifted: Mapping[str, Sifted]) -> None:
+        """Take a judged batch in: quarantine, reference data, events, and last the record."""
+        for name, result in sifted.items():
+            if result.quarantined.num_rows:
+                write_table(self.quarantine_file(name, record.batch.batch_id), result.quarantined)
+        for contract in REFERENCE:
+            if contract.name in sifted:
+                self._replace_rows(contract, sifted[contract.name].accepted)
+        if EVENTS.name in sifted:
+            write_table(self.events_of(record.batch.batch_id), sifted[EVENTS.name].accepted)
+        write_json(self._record(record.batch.batch_id), asdict(record))
+        shutil.rmtree(self.root / "raw" / record.batch.batch_id, ignore_errors=True)
+
+    def refuse(self, batch: Batch, reasons: list[str]) -> Path:
+        """Put a batch aside with the reasons; what was accepted stays as it is.
+
+        Returns:
+            The file that says why.
+        """
+        note = self.root / "refused" / f"{batch.batch_id}.json"
+        write_json(note, {"batch": asdict(batch), "reasons": reasons})
+        kept = self.root / "refused" / batch.batch_id
+        shutil.rmtree(kept, ignore_errors=True)
+        (self.root / "raw" / batch.batch_id).rename(kept)
+        return note
+
+    def known_events(self, batch: pa.Table) -> pa.Table:
+        """Accepted events that share an id with ``batch``."""
+        files = [str(path) for path in self.event_files()]
+        if not files:
+            return schema(EVENTS).empty_table()
+        with duckdb.connect() as connection:
+            connection.register("batch", batch.select(["event_id"]))
+            query = "from read_parquet($files) semi join batch using (event_id)"
+            found = connection.sql(query, params={"files": files}).to_arrow_table()
+        return found.select(EVENTS.column_names).cast(schema(EVENTS))
+
+    def _replace_rows(self, contract: Contract, rows: pa.Table) -> None:
+        path = self.reference_file(contract.name)
+        if path.exists():
+            rows = replace_rows(read_table(path), rows, contract.key)
+        write_table(path, rows.sort_by([(contract.key, "ascending")]))
+
+    def _record(self, batch_id: str) -> Path:
+        return self.root / "accepted" / "batches" / f"{batch_id}.json"
+
+
+def replace_rows(current: pa.Table, rows: pa.Table, key: str) -> pa.Table:
+    """``current`` with ``rows`` put in, a row of an equal key replaced."""
+    with duckdb.connect() as connection:
+        connection.register("current_rows", current)
+        connection.register("new_rows", rows)
+        kept = connection.sql(f"from current_rows anti join new_rows using ({key})").to_arrow_table()
+    return pa.concat_tables([kept.select(rows.column_names).cast(rows.schema), rows])
+
+
+def _accepted_from(raw: dict[str, Any]) -> Accepted:
+    return Accepted(**{**raw, "batch": Batch(**raw["batch"])})

@@ -1,0 +1,161 @@
+"""Typed ``params.yaml``: one frozen model per section, unknown keys refused, no defaults in code."""
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class ParamsError(Exception):
+    """``params.yaml`` is not usable; the message names the file, the key and the remedy."""
+
+
+class Section(BaseModel):
+    """A section of ``params.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shop(Section):
+    """Which shop, and how its weeks are counted."""
+
+    source: str
+    timezone: str
+    first_week: date
+    history_until_week: int = Field(ge=3)
+
+
+class ValidateData(Section):
+    """Limits of the batch rules."""
+
+    quarantine_share_limit: float = Field(ge=0, le=1)
+    unjoined_share_limit: float = Field(ge=0, le=1)
+    week_volume_share_low: float = Field(ge=0)
+    week_volume_share_high: float = Field(gt=1)
+
+
+class SplitWeeks(Section):
+    """How much history is learned from."""
+
+    history_weeks: int = Field(ge=3)
+
+
+class BuildFeatures(Section):
+    """Which views are built."""
+
+    views: tuple[str, ...] = Field(min_length=1)
+
+
+class FitBaselines(Section):
+    """The generators that need no gradient."""
+
+    transitions_per_item: int = Field(ge=1)
+    popularity_damping: float = Field(ge=0, le=1)
+    neighbours: int = Field(ge=1)
+    neighbour_decay: float = Field(gt=0, le=1)
+
+
+class ModelSize(Section):
+    """Width of the parts of the sequence model."""
+
+    width: int = Field(ge=4)
+    heads: int = Field(ge=1)
+    hidden: int = Field(ge=2)
+    small: int = Field(ge=1)
+
+
+class TrainSequence(Section):
+    """Size and training of the sequence model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model_size: Literal["small", "base", "large"]
+    epochs: int = Field(ge=1, le=50)
+    target_weeks: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    negatives: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    dropout: float = Field(ge=0, lt=1)
+    repeat_weight: float = Field(ge=0)
+    minimum_purchases: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    seed: int
+    sizes: dict[str, ModelSize]
+
+
+class BlendCandidate(Section):
+    """How the weights of the blend are learned."""
+
+    candidates_per_component: int = Field(ge=10)
+    penalty: float = Field(ge=0)
+
+
+class EvaluateCandidate(Section):
+    """How the evaluation is cut and how sure it is."""
+
+    bootstrap_samples: int = Field(ge=200)
+    seed: int
+    new_household_baskets: int = Field(ge=1)
+    heavy_share: float = Field(gt=0, lt=1)
+    cold_item_weeks: int = Field(ge=1)
+    known_queries: int = Field(ge=1)
+
+
+class DecidePromotion(Section):
+    """Policy of the quality gate."""
+
+    policy_version: int
+    metric: str = Field(pattern="^(ndcg|recall|mrr)_at_10$")
+    confidence: float = Field(gt=0.5, lt=1)
+    bootstrap_samples: int = Field(ge=200)
+    seed: int
+    minimum_households: int = Field(ge=1)
+    champion_margin: float = Field(ge=0, lt=1)
+    baselines: tuple[str, ...] = Field(min_length=1)
+
+
+class DecidePackage(Section):
+    """Policy of the package gate."""
+
+    p99_ms_limit: float = Field(gt=0)
+    memory_mib_limit: float = Field(gt=0)
+    ready_seconds_limit: float = Field(gt=0)
+    known_queries_min: int = Field(ge=1)
+    timed_requests: int = Field(ge=100)
+
+
+class Params(Section):
+    """All of ``params.yaml``."""
+
+    shop: Shop
+    validate_data: ValidateData
+    split_weeks: SplitWeeks
+    build_features: BuildFeatures
+    fit_baselines: FitBaselines
+    train_sequence: TrainSequence
+    blend_candidate: BlendCandidate
+    evaluate_candidate: EvaluateCandidate
+    decide_promotion: DecidePromotion
+    decide_package: DecidePackage
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check ``params.yaml``.
+
+    Raises:
+        ParamsError: The file is missing, is not YAML, or a key is unknown, missing or out of range.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ParamsError(
+            f"{path}: cannot be read as YAML ({error}); restore it with `git checkout {path}`"
+        ) from error
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise ParamsError(f"{path}: correct these keys\n" + "\n".join(lines)) from error

@@ -1,0 +1,178 @@
+"""The blended recommender as it serves: numpy alone, one shopper at a time, every sellable item scored."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.domain import BundleError, History, RankedList, Recommendation
+from pipelines.ranking.bundle import MANIFEST, REMEDY, read_arrays, read_manifest
+from pipelines.ranking.catalog import Catalog, Shopper
+from pipelines.ranking.components import Component, normalise
+from pipelines.ranking.generators import Generators
+
+BLEND = "blend"
+ABLATION = "blend_without_sequence"
+TIE_BREAK = 1e-9
+
+Scores = NDArray[np.float64]
+Weights = list[tuple[Component, float]]
+
+
+class BlendedRecommender:
+    """Weighted sum of what the generators say, each brought to one scale.
+
+    Invariants:
+        Lists hold no item twice, no excluded item and nothing that is not sellable, and are ordered by
+        score, ties by catalog order.
+
+    Args:
+        manifest: Content of ``bundle.json``.
+        catalog: The items.
+        generators: What scores them.
+        companions: ``items``, ``scores`` and ``baskets`` of what is bought with each item, each of shape
+            ``(items, m)``, -1 for no place.
+    """
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        catalog: Catalog,
+        generators: Generators,
+        companions: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]],
+    ) -> None:
+        self.manifest = manifest
+        self.item_ids: NDArray[np.str_] = catalog.ids[catalog.sellable]
+        self._catalog, self._generators, self._companions = catalog, generators, companions
+        self._place = {str(item_id): place for place, item_id in enumerate(self.item_ids)}
+        self._popularity: Scores = catalog.popularity[catalog.sellable].astype(np.float64)
+        self._blends: dict[str, Weights] = {
+            name: [(Component(row["system"], row["scale"]), float(row["weight"])) for row in rows]
+            for name, rows in manifest["blends"].items()
+        }
+        self._weighed = {component.system for component, weight in self._blends[BLEND] if weight > 0}
+
+    @classmethod
+    def load(cls, path: Path) -> "BlendedRecommender":
+        """Load and verify a bundle.
+
+        Raises:
+            BundleError: A file is missing, corrupt or does not fit the others; the message names it.
+        """
+        manifest = read_manifest(path)
+        if BLEND not in manifest.get("blends", {}):
+            raise BundleError(f"{path / MANIFEST}: lacks blends.{BLEND}; {REMEDY}")
+        catalog = Catalog.load(path)
+        systems = {row["system"] for rows in manifest["blends"].values() for row in rows}
+        companions = read_arrays(path / "cooccurrence.npz", "items", "scores", "baskets")
+        if len(companions[0]) != len(catalog.ids):
+            raise BundleError(f"{path / 'cooccurrence.npz'}: its length differs from the catalog's; {REMEDY}")
+        return cls(manifest, catalog, Generators.load(path, catalog, systems), (*companions,))  # type: ignore[arg-type]
+
+    def score(self, history: History, now: int) -> dict[str, Scores]:
+        """Scores of ``item_ids`` by every system and blend, for evaluation.
+
+        Where a system says nothing of an item, popularity breaks the tie: a list has to be filled.
+
+        Args:
+            history: The shopper.
+            now: Microseconds since the epoch (UTC).
+        """
+        shopper = self._catalog.shopper(history, now)
+        if not len(shopper.item):
+            return dict.fromkeys([*self._generators.systems, *self._blends], self._popularity)
+        raw = self._generators.score(shopper)
+        blends = {name: self._blend(raw, weights) for name, weights in self._blends.items()}
+        return {name: scores + TIE_BREAK * self._popularity for name, scores in raw.items()} | blends
+
+    def recommend(
+        self, history: History, now: int, k: int, exclude: frozenset[str] = frozenset()
+    ) -> RankedList:
+        """The ``k`` best items for a shopper at ``now`` (microseconds); popularity when nothing is known."""
+        shopper = self._catalog.shopper(history, now)
+        if not len(shopper.item):
+            return self.popular(k, exclude)
+        raw = self._generators.score(shopper, self._weighed)
+        scores = self._blend(raw, self._blends[BLEND])
+        chosen = self._top(scores, k, exclude)
+        return RankedList(
+            "blend",
+            tuple(
+                Recommendation(
+                    str(self.item_ids[place]), float(scores[place]), self._reason(shopper, raw, place)
+                )
+                for place in chosen
+            ),
+        )
+
+    def similar(self, item_id: str, k: int) -> RankedList:
+        """The ``k`` items most often bought with one; popularity when it is unknown or stands alone."""
+        index = self._catalog.position.get(item_id)
+        if index is None:
+            return self.popular(k, frozenset([item_id]))
+        rows = zip(*(part[index] for part in self._companions), strict=True)
+        ids, title = self._catalog.ids, self._catalog.titles[index]
+        found = tuple(
+            Recommendation(str(ids[other]), float(score), f"bought with {title} in {baskets} baskets")
+            for other, score, baskets in rows
+            if other >= 0 and str(ids[other]) in self._place
+        )[:k]
+        return RankedList("cooccurrence", found) if found else self.popular(k, frozenset([item_id]))
+
+    def popular(self, k: int, exclude: frozenset[str] = frozenset()) -> RankedList:
+        """The ``k`` items bought most of late: the end of the fallback chain."""
+        return RankedList(
+            "popularity",
+            tuple(
+                Recommendation(
+                    str(self.item_ids[place]), float(self._popularity[place]), "popular in this shop"
+                )
+                for place in self._top(self._popularity, k, exclude)
+            ),
+        )
+
+    def title(self, item_id: str) -> str:
+        """Name of an item for people; its id when it is not in the catalog."""
+        index = self._catalog.position.get(item_id)
+        return item_id if index is None else self._catalog.titles[index]
+
+    def _blend(self, raw: dict[str, Scores], weights: Weights) -> Scores:
+        total = np.zeros(len(self.item_ids))
+        for component, weight in weights:
+            if weight > 0:
+                scores = raw[component.system]
+                # Zero stays zero on every scale but `logit`: most systems know a few hundred items of the catalog.
+                known = slice(None) if component.scale == "logit" else np.flatnonzero(scores)
+                total[known] += weight * normalise(scores, component.scale, known)
+        return total
+
+    def _reason(self, shopper: Shopper, raw: dict[str, Scores], place: int) -> str:
+        mine = shopper.item == self._catalog.sellable[place]
+        if mine.any():
+            return _own_reason(int(mine.sum()), float(shopper.age[mine].min()))
+        source = self._generators.leads_to(shopper, int(self._catalog.sellable[place]))
+        if source is not None:
+            return f"often bought after {self._catalog.titles[source]}"
+        if raw.get("neighbours", self._popularity * 0.0)[place] > 0:
+            return "bought by households with baskets like yours"
+        return "popular in this shop"
+
+    def _top(self, scores: Scores, k: int, exclude: frozenset[str]) -> list[int]:
+        out = [self._place[item] for item in exclude if item in self._place]
+        if out:
+            scores = scores.copy()
+            scores[out] = -np.inf
+        k = min(k, len(scores) - len(out))
+        if k <= 0:
+            return []
+        # Everything that reaches the k-th score competes, so that ties fall by catalog order, not by chance.
+        kth = np.partition(scores, len(scores) - k)[len(scores) - k]
+        near = np.flatnonzero(scores >= kth)
+        best: list[int] = near[np.argsort(-scores[near], kind="stable")][:k].tolist()
+        return best
+
+
+def _own_reason(times: int, days: float) -> str:
+    ago = "today" if days < 1 else "yesterday" if days < 2 else f"{int(days)} days ago"
+    return f"you bought it {ago}" if times == 1 else f"you bought it {times} times, last {ago}"

@@ -1,0 +1,70 @@
+"""The catalog as a bundle carries it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.domain import BundleError, History
+from pipelines.ranking.bundle import REMEDY, read_arrays, read_json
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Shopper:
+    """A history in the catalog's terms; what the catalog does not know is left out.
+
+    Attributes:
+        item: Positions in the catalog, oldest first, shape ``(n,)``.
+        age: Days since each purchase, shape ``(n,)``.
+        basket: Ascending number of the basket, shape ``(n,)``.
+    """
+
+    item: NDArray[np.int64]
+    age: NDArray[np.float64]
+    basket: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Items, those that are scored among them.
+
+    Attributes:
+        ids: Sorted ids of all items that were ever bought, shape ``(items,)``.
+        titles: A name for people each.
+        popularity: Recent purchases of each, shape ``(items,)``.
+        sellable: Ascending positions of the items that may be recommended, shape ``(n,)``.
+    """
+
+    ids: NDArray[np.str_]
+    titles: list[str]
+    popularity: NDArray[np.float32]
+    sellable: NDArray[np.int64]
+
+    @classmethod
+    def load(cls, bundle: Path) -> "Catalog":
+        """Read it from a bundle.
+
+        Raises:
+            BundleError: A file is missing or corrupt, or two do not fit each other.
+        """
+        items = read_json(bundle / "items.json")
+        popularity, sellable = read_arrays(bundle / "popularity.npz", "scores", "sellable")
+        if not len(items["ids"]) == len(items["titles"]) == len(popularity) == len(sellable):
+            raise BundleError(f"{bundle / 'items.json'}: its length differs from the arrays'; {REMEDY}")
+        return cls(np.array(items["ids"]), items["titles"], popularity, np.flatnonzero(sellable))
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Position of an item by its id."""
+        return {str(item_id): place for place, item_id in enumerate(self.ids)}
+
+    def shopper(self, history: History, now: int) -> Shopper:
+        """A history at ``now`` (microseconds since the epoch, UTC)."""
+        place = np.minimum(np.searchsorted(self.ids, history.items), len(self.ids) - 1)
+        known = self.ids[place] == history.items
+        age = np.maximum(now - history.times[known], 0) / DAY_US
+        return Shopper(place[known], age, history.baskets[known])

@@ -1,0 +1,1 @@
+"""Fitting of the blend: never imported by what serves."""

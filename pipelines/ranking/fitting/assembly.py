@@ -1,0 +1,80 @@
+"""Puts a bundle together from what the fitting stages wrote."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.ranking.bundle import read_arrays, seal, write_arrays, write_json
+from pipelines.ranking.components import Component
+from pipelines.tables import read_table
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where the parts of a fold are.
+
+    Attributes:
+        baselines: Output of ``fit_baselines`` for the fold.
+        sequence: Output of ``train_sequence`` for the fold.
+        items: Parquet of the items contract.
+    """
+
+    baselines: Path
+    sequence: Path
+    items: Path
+
+
+def assemble(
+    parts: Parts,
+    blends: Mapping[str, Sequence[tuple[Component, float]]],
+    fitted_through_week: int,
+    out: Path,
+    code: Mapping[Path, Path],
+) -> str:
+    """Write and seal a bundle.
+
+    Args:
+        parts: What it is made of.
+        blends: Components and weights by blend.
+        fitted_through_week: Last week that anything in it has seen.
+        out: The bundle's folder, replaced.
+        code: Files of the code that scores with it: where each goes below ``code/``, and where it is.
+
+    Returns:
+        The bundle's sha256.
+    """
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    item_ids, popularity, sellable = read_arrays(
+        parts.baselines / "catalog.npz", "item_ids", "popularity", "sellable"
+    )
+    write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(parts.items, item_ids)})
+    write_arrays(out / "popularity.npz", {"scores": popularity, "sellable": sellable})
+    for name in ("markov.npz", "neighbours.npz"):
+        shutil.copyfile(parts.baselines / name, out / name)
+    shutil.copyfile(parts.baselines / "companions.npz", out / "cooccurrence.npz")
+    shutil.copyfile(parts.sequence / "sequence.npz", out / "sequence.npz")
+    for target, source in code.items():
+        (out / "code" / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, out / "code" / target)
+    return seal(out, {"format": FORMAT, "fitted_through_week": fitted_through_week, "blends": _rows(blends)})
+
+
+def _titles(items: Path, item_ids: np.ndarray) -> list[str]:
+    table = read_table(items)
+    named = dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
+    return [named.get(str(item_id)) or f"item {item_id}" for item_id in item_ids]
+
+
+def _rows(blends: Mapping[str, Sequence[tuple[Component, float]]]) -> dict[str, list[dict[str, str | float]]]:
+    return {
+        name: [
+            {"system": part.system, "scale": part.scale, "weight": float(weight)} for part, weight in weights
+        ]
+        for name, weights in blends.items()
+    }

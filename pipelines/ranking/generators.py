@@ -1,0 +1,85 @@
+"""All candidate generators of a bundle, scoring the sellable items for one shopper."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.ranking.bundle import read_archive
+from pipelines.ranking.catalog import Catalog, Shopper
+from pipelines.ranking.components import DECAYS
+from pipelines.retrieval.frequency import score_due, score_frequency
+from pipelines.retrieval.markov import Transitions
+from pipelines.retrieval.neighbours import Neighbours
+from pipelines.retrieval.sequence import SequenceScorer
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Generators:
+    """The generators that a bundle's blends use.
+
+    Attributes:
+        catalog: The items.
+        systems: Names of the scores, in a fixed order.
+        markov: Transitions, None when no blend uses them.
+        neighbours: User kNN, None when no blend uses it.
+        sequence: The neural part, None when no blend uses it.
+    """
+
+    catalog: Catalog
+    systems: tuple[str, ...]
+    markov: Transitions | None
+    neighbours: Neighbours | None
+    sequence: SequenceScorer | None
+
+    @classmethod
+    def load(cls, bundle: Path, catalog: Catalog, systems: set[str]) -> "Generators":
+        """Load those that are in use.
+
+        Raises:
+            BundleError: A file is missing or corrupt.
+        """
+        return cls(
+            catalog=catalog,
+            systems=tuple(sorted(systems)),
+            markov=Transitions.load(bundle / "markov.npz") if "markov" in systems else None,
+            neighbours=Neighbours.load(bundle / "neighbours.npz") if "neighbours" in systems else None,
+            sequence=SequenceScorer(read_archive(bundle / "sequence.npz"), catalog.sellable)
+            if "sequence" in systems
+            else None,
+        )
+
+    def score(self, shopper: Shopper, wanted: Collection[str] | None = None) -> dict[str, Scores]:
+        """Raw scores of the sellable items.
+
+        Args:
+            shopper: With at least one purchase.
+            wanted: The systems to ask, by default all.
+        """
+        items, sellable = len(self.catalog.ids), self.catalog.sellable
+        systems = [system for system in self.systems if wanted is None or system in wanted]
+        found: dict[str, Scores] = {}
+        for system in systems:
+            if system in DECAYS:
+                found[system] = score_frequency(shopper.item, shopper.age, items, DECAYS[system])[sellable]
+        if "popularity" in systems:
+            found["popularity"] = self.catalog.popularity[sellable].astype(np.float64)
+        if "due" in systems:
+            found["due"] = score_due(shopper.item, shopper.age, items)[sellable]
+        if self.markov is not None and "markov" in systems:
+            found["markov"] = self.markov.score(shopper.item, shopper.age)[sellable]
+        if self.neighbours is not None and "neighbours" in systems:
+            found["neighbours"] = self.neighbours.score(shopper.item, shopper.age)[sellable]
+        if self.sequence is not None and "sequence" in systems:
+            found["sequence"] = self.sequence.score(shopper.item, shopper.age, shopper.basket).astype(
+                np.float64
+            )
+        return {system: found[system] for system in systems}
+
+    def leads_to(self, shopper: Shopper, item: int) -> int | None:
+        """Which of the shopper's recent purchases most often leads to ``item``, None for none."""
+        return None if self.markov is None else self.markov.strongest_source(shopper.item, shopper.age, item)

@@ -1,0 +1,1 @@
+"""What is live, who moved it, and the process that serves it."""

@@ -1,0 +1,370 @@
+"""The endpoint's supervisor: one Caddy on the public port, the live and the previous release warm behind it.
+
+``python -m pipelines.releases.endpoint``. It reconciles to the ledger and to nothing else, so killing
+it loses nothing: the next one serves what the ledger says is live.
+"""
+
+import argparse
+import fcntl
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipelines.releases.bento import (
+    RunningBento,
+    Surroundings,
+    base_environment,
+    bento_command,
+    parse_command,
+)
+from pipelines.releases.caddy import NOBODY, CaddyMissing, Proxy
+from pipelines.releases.children import MARK, Records
+from pipelines.releases.ledger import Ledger, Plan
+from pipelines.releases.ports import PortTaken, require_free
+from pipelines.releases.records import Release, utc_now
+from pipelines.releases.status import LOCK, EndpointStatus, endpoint_folder, status_file, write_atomically
+from pipelines.settings import Settings, settings
+
+TICK_SECONDS = 0.05
+PREPARATION_SECONDS = 30 * 60
+LEDGER_RETRY_SECONDS = 1.0
+CADDY_RESTART_SECONDS = 0.5
+LOCK_SECONDS = 1.0
+EXIT_MISUSE = 2
+
+log = logging.getLogger("endpoint")
+
+
+class AlreadyRunning(Exception):  # noqa: N818
+    """Another supervisor of this home is alive."""
+
+
+class Endpoint:
+    """Keeps the processes as the ledger wants them.
+
+    Invariants:
+        A release gets requests only after it answered ``/v1/release`` with its own id.
+        While the live release is not ready, what was answering goes on answering.
+        One thread: children get their death signal when the thread that started them ends.
+    """
+
+    def __init__(self, configuration: Settings, command: tuple[str, ...], start_seconds: float) -> None:
+        self.settings = configuration
+        self.folder = endpoint_folder(configuration)
+        environment = _environment(configuration, self.folder)
+        self.surroundings = Surroundings(
+            folder=self.folder,
+            environment=environment,
+            command=command,
+            state_file=configuration.state_file.resolve(),
+            clock_file=configuration.clock_file.resolve(),
+            start_seconds=start_seconds,
+        )
+        self.environment = environment
+        self.proxy = Proxy(self.folder, configuration.host, configuration.port_endpoint)
+        self.records = Records(self.folder / "processes.json")
+        self.bentos: dict[str, RunningBento] = {}
+        self.ending: list[RunningBento] = []
+        self.plan = Plan(None, None, ())
+        self.ledger: Ledger | None = None
+        self._ledger_at = self._caddy_at = 0.0
+        self._recorded: list[int] = []
+        self._told: EndpointStatus | None = None
+        self.status = EndpointStatus(os.getpid(), configuration.endpoint)
+
+    # Life
+
+    def run(self, stop: "StopSignal") -> None:
+        """Serve until asked to stop, then drain."""
+        self.records.end_strays()
+        self.surroundings.state_file.parent.mkdir(parents=True, exist_ok=True)
+        require_free(self.settings.host, self.settings.port_endpoint)
+        self._steer()
+        self._tell()
+        try:
+            self._start_caddy()
+            while not stop.asked:
+                self.tick()
+                time.sleep(TICK_SECONDS)
+        finally:
+            self._shut_down()
+
+    def tick(self) -> None:
+        """One round: read the ledger, care for every process, steer, tell."""
+        self._read_ledger()
+        self._adjust_wanted()
+        for bento in (*self.bentos.values(), *self.ending):
+            bento.step(may_give_up=not self._is_needed(bento.release))
+        self.ending = [bento for bento in self.ending if not bento.has_ended]
+        self._care_for_caddy()
+        self._steer()
+        self._tell()
+
+    def _shut_down(self) -> None:
+        log.info("draining")
+        if self.proxy.child is not None:
+            # Caddy first: it finishes the answers under way while the releases still run.
+            self.proxy.child.ask_to_end()
+            _wait_until(lambda: self.proxy.child is None or self.proxy.child.exit_code is not None, 12)
+            self.proxy.child.kill()
+        self.ending += self.bentos.values()
+        for bento in self.ending:
+            bento.end()
+        while self.ending:
+            for bento in self.ending:
+                bento.step(may_give_up=True)
+            self.ending = [bento for bento in self.ending if not bento.has_ended]
+            time.sleep(TICK_SECONDS)
+        self.records.write([])
+        status_file(self.settings).unlink(missing_ok=True)
+
+    # The ledger
+
+    def _read_ledger(self) -> None:
+        if time.monotonic() < self._ledger_at:
+            return
+        try:
+            self.ledger = self.ledger or Ledger(self.settings.ledger)
+            plan = self.ledger.plan()
+        except (SQLAlchemyError, OSError) as error:
+            self._note_ledger_error(str(error).splitlines()[0])
+            return
+        if plan.live is None and self.plan.live is not None:
+            # An append-only ledger does not forget: this is another database, not a wish to serve nothing.
+            self._note_ledger_error("the ledger has lost its moves: restore it from a backup")
+            return
+        self.plan = plan
+        self.status = replace(self.status, ledger_error="")
+
+    def _note_ledger_error(self, why: str) -> None:
+        # Serving does not need the ledger, only changing what is served does.
+        if self.status.ledger_error != why:
+            log.warning("the ledger cannot be used, serving goes on unchanged: %s", why)
+        self.status = replace(self.status, ledger_error=why)
+        self._ledger_at = time.monotonic() + LEDGER_RETRY_SECONDS
+
+    def _is_needed(self, release: Release) -> bool:
+        return release in (self.plan.live, self.plan.previous)
+
+    def _wanted(self) -> dict[str, Release]:
+        now = utc_now()
+        asked = [
+            release for release, at in self.plan.prepared if (now - at).total_seconds() < PREPARATION_SECONDS
+        ]
+        releases = (self.plan.live, self.plan.previous, *asked)
+        return {release.release_id: release for release in releases if release is not None}
+
+    def _adjust_wanted(self) -> None:
+        wanted = self._wanted()
+        for release_id, release in wanted.items():
+            if release_id not in self.bentos:
+                log.info("starting %s", release_id)
+                self.bentos[release_id] = RunningBento(release, self.surroundings)
+        for release, at in self.plan.prepared:
+            if release.release_id in self.bentos:
+                self.bentos[release.release_id].ask_anew(at.isoformat())
+        for release_id in [name for name in self.bentos if name not in wanted]:
+            if release_id != self.status.serving:
+                self._retire(release_id)
+
+    def _retire(self, release_id: str) -> None:
+        log.info("ending %s", release_id)
+        bento = self.bentos.pop(release_id)
+        bento.end()
+        self.ending.append(bento)
+
+    # The proxy
+
+    def _start_caddy(self) -> None:
+        self.proxy.start(self.environment)
+        self._record_children()
+
+    def _care_for_caddy(self) -> None:
+        child = self.proxy.child
+        if child is None or child.exit_code is None or time.monotonic() < self._caddy_at:
+            return
+        log.error("caddy ended with %s: %s", child.exit_code, self.proxy.last_words())
+        child.kill()
+        self._caddy_at = time.monotonic() + CADDY_RESTART_SECONDS
+        self._start_caddy()
+
+    def _answering(self) -> list[RunningBento]:
+        """Releases that may get requests, in the order in which they should."""
+        plan = self.plan
+        order = [release.release_id for release in (plan.live, plan.previous) if release is not None]
+        ready = [self.bentos[name] for name in order if name in self.bentos and self.bentos[name].is_ready]
+        serving = self.bentos.get(self.status.serving or "")
+        if plan.live and not self._is_ready(plan.live) and serving and serving.is_ready:
+            # What answered until now is known to be well; it stays until the live one is.
+            ready = [serving, *(bento for bento in ready if bento is not serving)]
+        return ready
+
+    def _is_ready(self, release: Release) -> bool:
+        bento = self.bentos.get(release.release_id)
+        return bento is not None and bento.is_ready
+
+    def _steer(self) -> None:
+        answering = self._answering()
+        if not answering and self.plan.live is not None and self.plan.live.release_id in self.bentos:
+            # It is starting (again): Caddy holds requests for a few seconds in the hope of it.
+            held = self.bentos[self.plan.live.release_id].address
+            self.proxy.steer(held, held, _notice(self.plan.live))
+            return
+        if not answering:
+            self.proxy.steer(NOBODY, NOBODY, _notice(None))
+            return
+        self.proxy.steer(answering[0].address, answering[-1].address, _notice(self.plan.live))
+        self._note_switch(answering[0].release.release_id)
+
+    def _note_switch(self, release_id: str) -> None:
+        before = self.status.serving
+        if release_id == before:
+            return
+        log.info("requests go to %s (before: %s)", release_id, before)
+        switch = {"from": before, "to": release_id, "at": utc_now().isoformat()}
+        self.status = replace(self.status, serving=release_id, last_switch=switch)
+
+    # Telling
+
+    def _tell(self) -> None:
+        live = self.plan.live.release_id if self.plan.live else None
+        status = replace(
+            self.status,
+            caddy_pid=self.proxy.child.pid if self.proxy.child else None,
+            live=live,
+            previous=self.plan.previous.release_id if self.plan.previous else None,
+            releases={name: bento.status(name == live) for name, bento in self.bentos.items()},
+        )
+        self.status = status
+        if status != self._told or not status_file(self.settings).exists():
+            write_atomically(status_file(self.settings), status.to_json())
+            self._told = status
+        self._record_children()
+
+    def _record_children(self) -> None:
+        bentos = (*self.bentos.values(), *self.ending)
+        children = [child for child in (self.proxy.child, *(b.child for b in bentos)) if child is not None]
+        pids = [child.pid for child in children]
+        if pids != self._recorded:
+            self.records.write(children)
+            self._recorded = pids
+
+
+def _environment(configuration: Settings, folder: Path) -> dict[str, str]:
+    home = str(configuration.home.resolve())
+    return base_environment() | {
+        "SHOPLOOP_STACK": home,
+        "SHOPLOOP_HOME": home,
+        "BENTOML_HOME": str(configuration.bentoml_home.resolve()),
+        "BENTOML_DO_NOT_TRACK": "True",
+        MARK: str(folder),
+    }
+
+
+def _notice(live: Release | None) -> dict[str, str]:
+    if live is None:
+        message = "No release has passed the gates yet. `shoploop run` trains and releases the first one."
+        return {"error": "no_release", "message": message}
+    message = f"Release {live.release_id} is starting again and no other one is warm. Try again in a moment."
+    return {"error": "release_starting", "message": message}
+
+
+def _wait_until(is_done: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (done := is_done()) and time.monotonic() < deadline:
+        time.sleep(TICK_SECONDS)
+    return done
+
+
+class StopSignal:
+    """Whether this process was asked to end."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def hold_lock(folder: Path) -> IO[str]:
+    """Be the only supervisor of this folder as long as the returned file is open.
+
+    Raises:
+        AlreadyRunning: Another one is alive.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = (folder / LOCK).open("a+")
+    # Whoever asks whether we run holds the lock for an instant; only another supervisor holds it for longer.
+    if not _wait_until(lambda: _try_lock(handle), LOCK_SECONDS):
+        handle.seek(0)
+        raise AlreadyRunning(
+            f"an endpoint of {folder} is already running (process {handle.read().strip() or '?'})"
+        )
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def _arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.releases.endpoint", description=__doc__)
+    parser.add_argument("--host", help="address to listen on (default: SHOPLOOP_HOST)")
+    parser.add_argument("--port", type=int, help="public port (default: SHOPLOOP_PORT_ENDPOINT)")
+    parser.add_argument(
+        "--start-command",
+        help="how a release is started instead of `bentoml serve`;"
+        " {bento_path}, {data_port} and {bento_port} are filled in",
+    )
+    parser.add_argument(
+        "--start-seconds", type=float, default=90.0, help="how long a release may take to become ready"
+    )
+    return parser.parse_args(words)
+
+
+def _settings_of(arguments: argparse.Namespace) -> Settings:
+    chosen: Mapping[str, object] = {
+        name: value
+        for name, value in (("host", arguments.host), ("port_endpoint", arguments.port))
+        if value is not None
+    }
+    return settings().model_copy(update=dict(chosen))
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the supervisor until SIGTERM; exit code 2 with a sentence when it cannot start."""
+    arguments = _arguments(words)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configuration = _settings_of(arguments)
+    command = parse_command(arguments.start_command) if arguments.start_command else bento_command()
+    stop = StopSignal()
+    try:
+        with hold_lock(endpoint_folder(configuration)), suppress(KeyboardInterrupt):
+            Endpoint(configuration, command, arguments.start_seconds).run(stop)
+    except (AlreadyRunning, PortTaken, CaddyMissing) as error:
+        print(error, file=sys.stderr)
+        return EXIT_MISUSE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

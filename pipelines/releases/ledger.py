@@ -1,0 +1,365 @@
+"""The release ledger: append-only record of what was live when, who moved it and on which decision."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from pipelines.releases import schema
+from pipelines.releases.records import (
+    LeaseTaken,
+    LedgerError,
+    Move,
+    RecordedDecision,
+    Release,
+    Run,
+    StaleMove,
+    utc_now,
+)
+
+TRAFFIC = "traffic"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the endpoint should have running, read in one transaction.
+
+    Attributes:
+        live: The release that answers, ``None`` before the first.
+        previous: What a rollback without a name goes back to. After a rollback that is the release before
+            the one rolled back to, never the one that was rolled back.
+        prepared: Releases asked to be warmed, with when they were asked, newest first.
+    """
+
+    live: Release | None
+    previous: Release | None
+    prepared: tuple[tuple[Release, datetime], ...]
+
+
+class Ledger:
+    """Reads and appends to the ledger; safe to use from several processes at once.
+
+    Invariants:
+        Rows of decisions, runs, releases and moves are never changed or deleted (the database refuses).
+        Of two moves that judged the same live release exactly one wins: both write the same ``seq``,
+        which is the primary key.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = schema.open_engine(url)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(ledger_writes=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.engine.dispose()
+
+    # Reading
+
+    def live(self) -> Release | None:
+        """The release that answers now."""
+        return self.plan().live
+
+    def previous(self) -> Release | None:
+        """The release that a rollback without a name goes to."""
+        return self.plan().previous
+
+    def plan(self) -> Plan:
+        """Live, previous and prepared releases of one moment."""
+        with self.engine.connect() as connection, connection.begin():
+            standing = _standing(connection)
+            asked = connection.execute(
+                sa.select(schema.preparations).order_by(schema.preparations.c.requested_at.desc())
+            ).all()
+            return Plan(
+                live=_release(connection, standing[-1]) if standing else None,
+                previous=_release(connection, standing[-2]) if len(standing) > 1 else None,
+                prepared=tuple((_existing(connection, row.release_id), row.requested_at) for row in asked),
+            )
+
+    def release(self, release_id: str) -> Release | None:
+        """The release of this id."""
+        with self.engine.connect() as connection:
+            return _release(connection, release_id)
+
+    def releases(self) -> list[Release]:
+        """Every release, newest first."""
+        query = sa.select(schema.releases).order_by(
+            schema.releases.c.created_at.desc(), schema.releases.c.release_id
+        )
+        with self.engine.connect() as connection:
+            return [Release(**row._mapping) for row in connection.execute(query)]
+
+    def history(self) -> list[Move]:
+        """Every move of traffic, oldest first."""
+        query = sa.select(schema.moves).order_by(schema.moves.c.seq)
+        with self.engine.connect() as connection:
+            return [Move(**row._mapping) for row in connection.execute(query)]
+
+    def decision(self, decision_id: str) -> RecordedDecision | None:
+        """The decision of this id."""
+        query = sa.select(schema.decisions).where(schema.decisions.c.decision_id == decision_id)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return RecordedDecision(**row._mapping) if row else None
+
+    def decisions(self, run_id: str) -> list[RecordedDecision]:
+        """The decisions of a run, oldest first."""
+        query = (
+            sa.select(schema.decisions)
+            .where(schema.decisions.c.run_id == run_id)
+            .order_by(schema.decisions.c.created_at)
+        )
+        with self.engine.connect() as connection:
+            return [RecordedDecision(**row._mapping) for row in connection.execute(query)]
+
+    def seen(self, fingerprint: str) -> Run | None:
+        """The last finished run of these inputs, whatever its outcome."""
+        query = (
+            sa.select(schema.runs)
+            .where(schema.runs.c.fingerprint == fingerprint)
+            .order_by(schema.runs.c.finished_at.desc())
+            .limit(1)
+        )
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return Run(**row._mapping) if row else None
+
+    # Appending
+
+    def record_decision(
+        self, run_id: str, kind: str, verdict: str, summary: str, body: dict[str, Any]
+    ) -> str:
+        """Keep a gate's decision; the same decision of the same run is kept once.
+
+        Args:
+            run_id: The run it was made in.
+            kind: ``quality`` or ``package``.
+            verdict: ``PASS``, ``FAIL`` or ``INSUFFICIENT_EVIDENCE``.
+            summary: One sentence for a person.
+            body: The whole decision.
+
+        Returns:
+            Its id, made of its content.
+        """
+        text = json.dumps(body, sort_keys=True, ensure_ascii=False)
+        digest = hashlib.sha256(f"{run_id}\n{kind}\n{text}".encode()).hexdigest()
+        row = {
+            "decision_id": f"d-{kind}-{digest[:12]}",
+            "run_id": run_id,
+            "kind": kind,
+            "verdict": str(verdict),
+            "summary": summary,
+            "body": text,
+            "created_at": utc_now(),
+        }
+        self._append_once(schema.decisions, row)
+        return str(row["decision_id"])
+
+    def record_run(self, run: Run) -> None:
+        """Keep how a run ended; the same ending of the same run is kept once."""
+        self._append_once(schema.runs, asdict(run))
+
+    def add_release(self, release: Release) -> Release:
+        """Register a release; a release already there is left as it is.
+
+        Returns:
+            The release as the ledger has it (with its first ``created_at``).
+
+        Raises:
+            LedgerError: The id is taken by a release of another bundle.
+        """
+        self._append_once(schema.releases, asdict(release))
+        kept = self.release(release.release_id)
+        if kept is None or kept.bundle_sha256 != release.bundle_sha256:
+            raise LedgerError(
+                f"release {release.release_id}: the ledger has it with bundle"
+                f" {kept.bundle_sha256 if kept else '?'}, not {release.bundle_sha256}: two bundles, one id"
+            )
+        return kept
+
+    def _append_once(self, table: sa.Table, row: dict[str, Any]) -> None:
+        try:
+            with self._writing() as connection:
+                connection.execute(table.insert().values(row))
+        except IntegrityError:
+            key = [column == row[column.name] for column in table.primary_key]
+            with self.engine.connect() as connection:
+                if connection.execute(sa.select(table).where(*key)).first() is None:
+                    raise
+
+    def move(
+        self,
+        release_id: str,
+        expected_live: str | None,
+        kind: str,
+        actor: str,
+        reason: str,
+        decision_id: str = "",
+    ) -> Move:
+        """Make a release live if what is live is still what the caller judged (compare-and-set).
+
+        Args:
+            release_id: A release of the ledger.
+            expected_live: Id of the live release the caller judged against, ``None`` for none.
+            kind: ``release`` or ``rollback``.
+            actor: Who moves it.
+            reason: Why, in words; required.
+            decision_id: The decision it rests on; required for a release.
+
+        Raises:
+            StaleMove: Something else is live by now, or a release of an older week would replace a newer one.
+            LedgerError: The release is unknown, or actor, reason or decision is missing.
+        """
+        _require_explanation(kind, actor, reason, decision_id)
+        try:
+            with self._writing() as connection:
+                move = _next_move(connection, release_id, expected_live, kind)
+                move |= {"actor": actor, "reason": reason, "decision_id": decision_id, "moved_at": utc_now()}
+                connection.execute(schema.moves.insert().values(move))
+                return Move(**move)
+        except IntegrityError as error:
+            # The other process took this seq between our reading and our writing.
+            raise StaleMove(
+                f"{release_id} did not become live: another move was recorded at the same moment."
+                " Judge it again against what is live now (shoploop releases list)."
+            ) from error
+
+    # Requests of the moment
+
+    def request_preparation(self, release_id: str) -> datetime:
+        """Ask the endpoint to start and warm a release; asking again starts a failed one anew.
+
+        Returns:
+            When it was asked, by which the endpoint's answer to this request is known.
+        """
+        now = utc_now()
+        with self._writing() as connection:
+            _existing(connection, release_id)
+            _delete_preparation(connection, release_id)
+            connection.execute(schema.preparations.insert().values(release_id=release_id, requested_at=now))
+        return now
+
+    def withdraw_preparation(self, release_id: str) -> None:
+        """Let the endpoint stop a release that is neither live nor previous."""
+        with self._writing() as connection:
+            _delete_preparation(connection, release_id)
+
+    @contextmanager
+    def lease(self, holder: str, seconds: float, name: str = TRAFFIC) -> Iterator[None]:
+        """Hold the right to move traffic; it lapses after ``seconds`` if the holder dies.
+
+        The lease spares two runs from warming releases at once; that only one of them wins is
+        ensured by `move`, so a lapsed lease is never dangerous.
+
+        Raises:
+            LeaseTaken: Somebody else holds it.
+        """
+        self._take_lease(name, holder, seconds)
+        try:
+            yield
+        finally:
+            with self._writing() as connection:
+                mine = (schema.lease.c.name == name) & (schema.lease.c.holder == holder)
+                connection.execute(schema.lease.delete().where(mine))
+
+    def _take_lease(self, name: str, holder: str, seconds: float) -> None:
+        now = utc_now()
+        row = {"name": name, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
+        free = (schema.lease.c.holder == holder) | (schema.lease.c.expires_at <= now)
+        with self._writing() as connection:
+            taken = schema.lease.update().where(schema.lease.c.name == name, free).values(row)
+            if connection.execute(taken).rowcount == 1:
+                return
+        try:
+            with self._writing() as connection:
+                connection.execute(schema.lease.insert().values(row))
+        except IntegrityError as error:
+            raise LeaseTaken(self._who_holds(name)) from error
+
+    def _who_holds(self, name: str) -> str:
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(schema.lease).where(schema.lease.c.name == name)).first()
+        who = f"{row.holder} until {row.expires_at:%H:%M:%S} UTC" if row else "somebody who just let go"
+        return f"traffic is being moved by {who}: wait for its end, or for its lease to lapse, and try again"
+
+
+def _last_move(connection: Connection) -> sa.Row[Any] | None:
+    query = sa.select(schema.moves).order_by(schema.moves.c.seq.desc()).limit(1)
+    return connection.execute(query).first()
+
+
+def _standing(connection: Connection) -> list[str]:
+    """Releases that stand, oldest first, the live one last: a rollback takes away what it undid."""
+    columns = (schema.moves.c.release_id, schema.moves.c.kind)
+    standing: list[str] = []
+    for release_id, kind in connection.execute(sa.select(*columns).order_by(schema.moves.c.seq)):
+        if kind == "rollback" and release_id in standing:
+            del standing[len(standing) - standing[::-1].index(release_id) :]
+        elif standing[-1:] != [release_id]:
+            standing.append(release_id)
+    return standing
+
+
+def _release(connection: Connection, release_id: str | None) -> Release | None:
+    query = sa.select(schema.releases).where(schema.releases.c.release_id == release_id)
+    row = connection.execute(query).one_or_none()
+    return Release(**row._mapping) if row else None
+
+
+def _existing(connection: Connection, release_id: str) -> Release:
+    found = _release(connection, release_id)
+    if found is None:
+        raise LedgerError(f"the ledger has no release {release_id!r}: see `shoploop releases list`")
+    return found
+
+
+def _delete_preparation(connection: Connection, release_id: str) -> None:
+    connection.execute(schema.preparations.delete().where(schema.preparations.c.release_id == release_id))
+
+
+def _require_explanation(kind: str, actor: str, reason: str, decision_id: str) -> None:
+    if not actor.strip() or not reason.strip():
+        raise LedgerError("traffic moves only with an actor and a reason: give both")
+    if kind == "release" and not decision_id:
+        raise LedgerError("a release rests on a decision: record it first and give its decision_id")
+
+
+def _next_move(
+    connection: Connection, release_id: str, expected_live: str | None, kind: str
+) -> dict[str, Any]:
+    last = _last_move(connection)
+    live_id = last.release_id if last else None
+    target = _existing(connection, release_id)
+    if live_id != expected_live:
+        raise StaleMove(
+            f"{release_id} did not become live: it was judged against {expected_live or 'no release'},"
+            f" but {live_id or 'no release'} is live now. Judge it again against that."
+        )
+    if kind == "release" and live_id is not None:
+        _refuse_older(target, _existing(connection, live_id))
+    return {
+        "seq": last.seq + 1 if last else 1,
+        "release_id": release_id,
+        "previous_release_id": live_id,
+        "kind": kind,
+    }
+
+
+def _refuse_older(target: Release, live: Release) -> None:
+    if target.week < live.week:
+        raise StaleMove(
+            f"{target.release_id} of week {target.week} did not become live: {live.release_id} of week"
+            f" {live.week} is newer. To go back on purpose: `shoploop releases rollback --to"
+            f" {target.release_id} --reason …`"
+        )

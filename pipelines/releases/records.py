@@ -1,0 +1,115 @@
+"""Rows of the ledger as frozen values."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+class LedgerError(Exception):
+    """The ledger refuses what was asked; the message says why and what to do."""
+
+
+class StaleMove(LedgerError):  # noqa: N818 - the name of the event, as the plan calls it
+    """Traffic was not moved: the world is no longer the one the caller judged."""
+
+
+class LeaseTaken(LedgerError):  # noqa: N818
+    """Another holder is moving traffic; the message names it and until when."""
+
+
+def utc_now() -> datetime:
+    """The system clock in UTC: the ledger records when things were done, which is not shop time."""
+    return datetime.now(UTC)
+
+
+def release_id_of(week: int, bundle_sha256: str) -> str:
+    """The id of the release of a bundle: the same bundle of the same week is the same release."""
+    return f"r-{week}-{bundle_sha256[:8]}"
+
+
+@dataclass(frozen=True)
+class Release:
+    """An immutable Bento and everything needed to trace and rebuild it.
+
+    Attributes:
+        release_id: ``r-<week>-<first 8 of the bundle's sha256>``.
+        created_at: When the ledger first heard of it, UTC.
+        run_id: The pipeline run that made it.
+        decision_id: The quality decision it passed.
+        bento_tag: ``name:version`` in BentoML's store.
+        bento_path: Folder of the built Bento.
+        bundle_sha256: Of the model bundle.
+        model_version: Version in the model registry, ``""`` when it was not registered.
+        week: Decision week the bundle was judged on.
+        tree_id: Git tree id of the code snapshot.
+        dirty: The code was not committed.
+        dvc_lock_sha256: Of ``dvc.lock``.
+        params_sha256: Of ``params.yaml``.
+        lock_sha256: Of the environment lock.
+    """
+
+    release_id: str
+    created_at: datetime
+    run_id: str
+    decision_id: str
+    bento_tag: str
+    bento_path: str
+    bundle_sha256: str
+    model_version: str
+    week: int
+    tree_id: str
+    dirty: bool
+    dvc_lock_sha256: str
+    params_sha256: str
+    lock_sha256: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """Traffic moved once.
+
+    Attributes:
+        seq: 1, 2, 3, … without gaps.
+        release_id: What became live.
+        previous_release_id: What was live before, ``None`` for the first.
+        kind: ``release`` or ``rollback``.
+        actor: Who moved it.
+        reason: Why, in words.
+        decision_id: The decision it rests on, ``""`` for a rollback.
+        moved_at: UTC.
+    """
+
+    seq: int
+    release_id: str
+    previous_release_id: str | None
+    kind: str
+    actor: str
+    reason: str
+    decision_id: str
+    moved_at: datetime
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a pipeline run ended: ``promoted``, ``refused`` or ``not_promoted``."""
+
+    run_id: str
+    fingerprint: str
+    tree_id: str
+    dirty: bool
+    week: int
+    outcome: str
+    decision_id: str
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class RecordedDecision:
+    """A gate's decision as it was kept; ``body`` is the decision as JSON text."""
+
+    decision_id: str
+    run_id: str
+    kind: str
+    verdict: str
+    summary: str
+    body: str
+    created_at: datetime

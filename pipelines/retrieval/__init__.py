@@ -1,0 +1,1 @@
+"""Candidate generators as they serve (NumPy alone); how they are fitted is in ``fitting``."""

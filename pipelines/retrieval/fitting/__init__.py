@@ -1,0 +1,1 @@
+"""Fitting of the candidate generators: never imported by what serves."""

@@ -1,0 +1,92 @@
+"""Fits the generators that need no gradient, from the feature views of a fold."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy import sparse
+
+from pipelines.features.purchases import Purchases
+from pipelines.params import FitBaselines
+from pipelines.retrieval.fitting.reading import column
+from pipelines.retrieval.markov import Transitions
+from pipelines.retrieval.neighbours import Neighbours
+from pipelines.tables import read_table
+
+Coded = tuple[NDArray[np.int64], NDArray[np.int64], pa.Table]
+
+
+def codes(values: pa.ChunkedArray, item_ids: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Position of each id in the sorted ``item_ids``."""
+    encoded = values.combine_chunks().dictionary_encode()
+    place = np.searchsorted(item_ids, encoded.dictionary.to_numpy(zero_copy_only=False).astype(np.str_))
+    found: NDArray[np.int64] = place[encoded.indices.to_numpy()]
+    return found
+
+
+def fit_transitions(params: FitBaselines, features: Path, item_ids: NDArray[np.str_]) -> Transitions:
+    """Transitions as probabilities, damped by the popularity of what follows, the strongest of each item."""
+    table = read_table(features / "basket_transitions.parquet")
+    before, after = codes(table["item_id"], item_ids), codes(table["next_item_id"], item_ids)
+    counts = column(table, "transitions").astype(np.float64)
+    items = len(item_ids)
+    leaving, arriving = np.bincount(before, counts, items), np.bincount(after, counts, items)
+    weight = counts / (leaving[before] + 5.0) / (arriving[after] + 5.0) ** params.popularity_damping
+    order = np.lexsort((after, -weight, before))
+    before, after, weight = before[order], after[order], weight[order]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(before, minlength=items))])
+    kept = np.arange(len(before)) - starts[before] < params.transitions_per_item
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(before[kept], minlength=items))])
+    return Transitions(
+        offsets.astype(np.int64), after[kept].astype(np.int32), weight[kept].astype(np.float32)
+    )
+
+
+def fit_neighbours(params: FitBaselines, purchases: Purchases) -> Neighbours:
+    """Profiles: damped, decayed counts, of unit length after inverse-popularity weighting."""
+    shape = (len(purchases.user_ids), len(purchases.item_ids))
+    weight = params.neighbour_decay ** (-purchases.day / 7.0)
+    profile = sparse.csr_matrix((weight, (purchases.shopper, purchases.item)), shape=shape)
+    profile.sum_duplicates()
+    buyers = np.bincount(profile.indices, minlength=shape[1])
+    rarity = np.log(shape[0] / (1.0 + buyers)).clip(0.1).astype(np.float32)
+    like = profile.copy()
+    like.data = np.sqrt(like.data) * rarity[like.indices]
+    length = np.sqrt(np.asarray(like.multiply(like).sum(axis=1)).ravel()).clip(1e-6)
+    like.data /= np.repeat(length, np.diff(like.indptr))
+    by_item = like.tocsc()
+    total = np.asarray(profile.sum(axis=1)).ravel().clip(1e-6)
+    votes = profile.data / np.repeat(total, np.diff(profile.indptr))
+    return Neighbours(
+        item_offsets=by_item.indptr.astype(np.int64),
+        profile=by_item.indices.astype(np.int32),
+        likeness=by_item.data.astype(np.float32),
+        inverse_frequency=rarity,
+        profile_offsets=profile.indptr.astype(np.int64),
+        item=profile.indices.astype(np.int32),
+        vote=votes.astype(np.float32),
+        decay=np.array([params.neighbour_decay]),
+        count=np.array([params.neighbours]),
+    )
+
+
+def fit_companions(features: Path, item_ids: NDArray[np.str_]) -> dict[str, NDArray[np.generic]]:
+    """What is bought together with each item, as rectangular arrays with -1 for no place."""
+    table = read_table(features / "copurchases.parquet")
+    item, other = codes(table["item_id"], item_ids), codes(table["other_item_id"], item_ids)
+    strength = column(table, "strength")
+    order = np.lexsort((other, -strength, item))
+    item, other = item[order], other[order]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=len(item_ids)))])
+    place = np.arange(len(item)) - starts[item]
+    shape = (len(item_ids), int(place.max(initial=0)) + 1)
+    items, scores, baskets = (
+        np.full(shape, -1, np.int32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.int32),
+    )
+    items[item, place] = other
+    scores[item, place] = strength[order]
+    baskets[item, place] = column(table, "support")[order]
+    return {"items": items, "scores": scores, "baskets": baskets}

@@ -1,0 +1,133 @@
+"""Scores the catalog for one shopper with the trained sequence model: NumPy only."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipelines.features.shopper import basket_ranks, context_table, history_table
+
+FOURIER_DAYS = (7.0, 14.0, 28.0, 56.0)
+MAX_BASKETS = 24
+MEMORY_DAYS = 40.0
+
+
+class SequenceScorer:
+    """One trained model over a fixed catalog; safe to share between threads (scoring never writes to it)."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], sellable: np.ndarray) -> None:
+        """Prepares the parts that do not depend on the shopper.
+
+        Args:
+            arrays: As saved by `train_sequence`.
+            sellable: Ascending items to score.
+        """
+        self.a = {name: np.asarray(value) for name, value in arrays.items()}
+        a = self.a
+        self.sellable = sellable
+        self.items, self.types = len(a["item_row"]), len(a["type_embedding"])
+        self.table = a["item_embedding"][a["item_row"]] + a["type_embedding"][a["item_type"]]
+        statistics = self._scaled("statistics", a["item_statistics"])
+        bias = self._dense("bias_out", np.maximum(self._dense("bias_in", statistics), 0))[:, 0]
+        self.bias = bias + a["item_bias"][a["item_row"], 0]
+        self.copy_item = np.concatenate([self._dense("item_project", self.table), statistics], axis=1)
+        self.type_small = self._dense("type_project", a["type_embedding"])
+        self.catalog = np.ascontiguousarray(self.table[sellable])
+        self.catalog_bias = self.bias[sellable]
+        self.catalog_type = a["item_type"][sellable]
+        self.position = np.full(self.items, -1, np.int64)
+        self.position[sellable] = np.arange(len(sellable))
+
+    def _dense(self, name: str, values: np.ndarray) -> np.ndarray:
+        return values @ self.a[f"{name}/kernel"] + self.a[f"{name}/bias"]
+
+    def _scaled(self, block: str, values: np.ndarray) -> np.ndarray:
+        return (values - self.a[f"{block}_shift"]) * self.a[f"{block}_scale"]
+
+    def score(self, item: np.ndarray, age: np.ndarray, basket: np.ndarray) -> np.ndarray:
+        """Scores of `sellable`, in its order.
+
+        Args:
+            item: The shopper's purchases, oldest first, one per basket and item; at least one.
+            age: Days since each purchase.
+            basket: Ascending basket number of each purchase.
+        """
+        group = np.zeros(len(item), np.int64)
+        age = age.astype(np.float32)
+        rank = basket_ranks(group, basket)
+        kind = self.a["item_type"][item]
+        history = history_table(group, item, age, rank, self.items)
+        types = history_table(group, kind, age, rank, self.types)
+        context = self._scaled("context", context_table(group, age, rank, 1))
+        user = self._encode(item, age, rank, context)
+        state, type_score = self._type_head(types.key, types.features, context)
+        by_type = np.zeros(self.types, np.float32)
+        by_type[types.key] = type_score
+        scores = self.catalog @ user + self.catalog_bias + by_type[self.catalog_type]
+        type_row = np.empty(len(history.key), np.int64)
+        type_row[history.row_of_event] = types.row_of_event
+        spot = self.position[history.key]
+        kept = spot >= 0
+        bought = history.key[kept]
+        match = self.table[bought] @ user + self.bias[bought]
+        copied = self._copy_head(bought, history.features[kept], context, state[type_row[kept]], match)
+        scores[spot[kept]] = type_score[type_row[kept]] + copied
+        return scores
+
+    def _encode(self, item: np.ndarray, age: np.ndarray, rank: np.ndarray, context: np.ndarray) -> np.ndarray:
+        a, width = self.a, self.table.shape[1]
+        heads = len(a["age_slope"])
+        latest = rank < MAX_BASKETS
+        item, age, rank = item[latest], age[latest], rank[latest]
+        starts = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1]]))
+        size = np.diff(np.append(starts, len(rank))).astype(np.float32)
+        baskets = np.add.reduceat(self.table[item], starts, axis=0) / np.sqrt(size)[:, None]
+        age = age[starts]
+        fresh = np.exp(-age / np.float32(MEMORY_DAYS))
+        mean = (fresh @ baskets / (fresh.sum() + np.float32(1e-3)))[None]
+        inner = self._dense("context_in", context)
+        query = (self._dense("query", mean) + inner).reshape(heads, -1)
+        keys = self._dense("keys", baskets).reshape(len(starts), heads, -1)
+        values = self._dense("values", baskets).reshape(len(starts), heads, -1)
+        logits = np.einsum("hd,nhd->nh", query, keys) / np.float32(width // heads) ** 0.5 + self._age_bias(
+            age
+        )
+        weight = np.exp(logits - logits.max(axis=0))
+        mixed = np.einsum("nh,nhd->hd", weight / weight.sum(axis=0), values).reshape(1, width)
+        state = mixed + mean + inner
+        return (state + self._dense("feed_out", np.maximum(self._dense("feed_in", state), 0)))[0]
+
+    def _age_bias(self, age: np.ndarray) -> np.ndarray:
+        angle = age[:, None] * (2 * np.pi / np.array(FOURIER_DAYS, np.float32)).astype(np.float32)
+        waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
+        slope = np.log1p(np.exp(self.a["age_slope"] - np.float32(2.0)))
+        return waves @ self.a["time_weights"] - age[:, None] / np.float32(7.0) * slope
+
+    def _type_head(
+        self, kind: np.ndarray, features: np.ndarray, context: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        parts = [self._scaled("type", features), np.repeat(context, len(kind), axis=0), self.type_small[kind]]
+        hidden = np.maximum(self._dense("type_in", np.concatenate(parts, axis=1)), 0)
+        state = np.maximum(self._dense("type_state", hidden), 0)
+        return state, self._dense("type_out", state)[:, 0]
+
+    def _copy_head(
+        self,
+        item: np.ndarray,
+        features: np.ndarray,
+        context: np.ndarray,
+        state: np.ndarray,
+        match: np.ndarray,
+    ) -> np.ndarray:
+        scaled = self._scaled("history", features)
+        parts = [scaled, self.copy_item[item], np.repeat(context, len(item), axis=0), state, match[:, None]]
+        hidden = np.maximum(self._dense("copy_in", np.concatenate(parts, axis=1)), 0)
+        deep = self._dense("copy_out", np.maximum(self._dense("copy_mid", hidden), 0))
+        return (deep + scaled @ self.a["copy_wide"])[:, 0]
+
+
+def top_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the k highest scores, best first, ties by position."""
+    k = min(k, len(scores))
+    threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+    found = np.flatnonzero(scores >= threshold)
+    return found[np.lexsort((found, -scores[found]))][:k]

@@ -1,0 +1,117 @@
+"""Where things are and how to reach them: the only reader of the environment."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PORT_FIELDS = ("port_airflow", "port_mlflow", "port_endpoint")
+
+
+class Settings(BaseSettings):
+    """Environment of this installation; every field is read from ``SHOPLOOP_<FIELD>``.
+
+    The defaults are the embedded column of the architecture: everything on this machine, SQLite
+    and local folders. Paths that derive from ``home`` are properties, so moving ``home`` moves all.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SHOPLOOP_", frozen=True, extra="ignore")
+
+    checkout: Path = CHECKOUT
+    home: Path = Field(default_factory=lambda: CHECKOUT / ".shoploop")
+    host: str = "127.0.0.1"
+    port_airflow: int = 8080
+    port_mlflow: int = 5000
+    port_endpoint: int = 3000
+    ledger_url: str = ""
+    mlflow_url: str = ""
+    airflow_url: str = ""
+    endpoint_url: str = ""
+    airflow_database_url: str = ""
+
+    @property
+    def landing(self) -> Path:
+        """Raw, accepted and quarantined batches."""
+        return self.home / "landing"
+
+    @property
+    def clock_file(self) -> Path:
+        """The recorded shop clock."""
+        return self.home / "clock.json"
+
+    @property
+    def workspaces(self) -> Path:
+        """One folder per pipeline run."""
+        return self.home / "workspaces"
+
+    @property
+    def dvc_cache(self) -> Path:
+        """The DVC cache that concurrent runs share."""
+        return self.home / "dvc-cache"
+
+    @property
+    def bentoml_home(self) -> Path:
+        """BentoML's store."""
+        return self.home / "bentoml"
+
+    @property
+    def state_file(self) -> Path:
+        """Shopper state and event log of the endpoint (SQLite, WAL)."""
+        return self.home / "state" / "shopper.db"
+
+    @property
+    def data_docs(self) -> Path:
+        """Great Expectations data docs."""
+        return self.home / "data_docs"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Passwords made on first start."""
+        return self.home / "secrets.json"
+
+    @property
+    def stack_file(self) -> Path:
+        """The ports that `shoploop up` was given last."""
+        return self.home / "stack.json"
+
+    @property
+    def ledger(self) -> str:
+        """SQLAlchemy URL of the release ledger."""
+        return self.ledger_url or f"sqlite:///{self.home / 'ledger.db'}"
+
+    @property
+    def mlflow(self) -> str:
+        """Base URL of the tracking server."""
+        return self.mlflow_url or f"http://{self.host}:{self.port_mlflow}"
+
+    @property
+    def airflow(self) -> str:
+        """Base URL of the Airflow web server."""
+        return self.airflow_url or f"http://{self.host}:{self.port_airflow}"
+
+    @property
+    def endpoint(self) -> str:
+        """Base URL of the serving endpoint."""
+        return self.endpoint_url or f"http://{self.host}:{self.port_endpoint}"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    A port comes from the environment, else from what `shoploop up --port-...` was given last.
+    """
+    read = Settings()
+    return read.model_copy(update=_remembered_ports(read))
+
+
+def _remembered_ports(read: Settings) -> dict[str, int]:
+    try:
+        kept = json.loads(read.stack_file.read_text())["ports"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    wanted = [name for name in PORT_FIELDS if name in kept and name not in read.model_fields_set]
+    return {name: int(kept[name]) for name in wanted}

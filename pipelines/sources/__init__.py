@@ -1,0 +1,1 @@
+"""Adapters from a shop's own data to the contracts."""

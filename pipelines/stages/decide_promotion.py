@@ -1,0 +1,50 @@
+"""Stage: the quality decision. A refusal is a result: the stage always writes its decision and ends well."""
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+
+from pipelines.domain import Decision
+from pipelines.evaluation.folds import read_folds
+from pipelines.gates.quality import Evidence, decide
+from pipelines.params import DecidePromotion, load_params
+from pipelines.tables import read_json, read_table, write_json
+
+REPORTS = Path("reports")
+
+
+def main() -> None:
+    """Decide in the workspace that is the current folder."""
+    policy = load_params().decide_promotion
+    decision = decide(policy, read_evidence(policy))
+    body = dataclasses.asdict(decision) | {"policy": policy.model_dump(mode="json")}
+    write_json(REPORTS / "decision.json", body)
+    print(words(decision), flush=True)
+
+
+def read_evidence(policy: DecidePromotion) -> Evidence:
+    """The evidence of the workspace."""
+    metrics = read_json(REPORTS / "metrics.json")
+    rows = read_table(REPORTS / "per_user.parquet").to_pandas()
+    wide: pd.DataFrame = rows.pivot_table(
+        index="user_id", columns="system", values=policy.metric
+    ).sort_index()
+    champion = metrics["champion"]
+    return Evidence(
+        week=metrics["week"],
+        values={str(system): wide[system].to_numpy() for system in wide.columns},
+        champion_fitted_through=champion["fitted_through_week"] if champion else None,
+        holdout_sha256=metrics["holdout_sha256"],
+        split_sha256=read_folds()["holdout"].targets_sha256,
+    )
+
+
+def words(decision: Decision) -> str:
+    """The decision as a person reads it."""
+    lines = [f"{check.verdict:<22} {check.name}: {check.message}" for check in decision.checks]
+    return "\n".join([f"Verdict: {decision.verdict}", *lines])
+
+
+if __name__ == "__main__":
+    main()

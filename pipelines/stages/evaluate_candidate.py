@@ -1,0 +1,121 @@
+"""Stage: rank the catalog for every household of the holdout week, candidate and champion by their own code."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.domain import History
+from pipelines.evaluation.folds import Moment, read_folds
+from pipelines.evaluation.lists import Lists, score_bundle
+from pipelines.evaluation.measure import measure_lists
+from pipelines.evaluation.report import build_report, read_grouping
+from pipelines.evaluation.splits import targets_sha256
+from pipelines.evaluation.truth import read_histories, read_truth
+from pipelines.features.histories import Histories
+from pipelines.params import load_params
+from pipelines.ranking.blended import BlendedRecommender
+from pipelines.ranking.bundle import read_json
+from pipelines.tables import read_table, write_json, write_table
+
+FOLD = "holdout"
+CANDIDATE, CHAMPION = Path("models/candidate"), Path("data/inputs/champion")
+REPORTS = Path("reports")
+
+
+def main() -> None:
+    """Evaluate in the workspace that is the current folder."""
+    params = load_params().evaluate_candidate
+    moment, truth = read_folds()[FOLD], read_truth(FOLD)
+    histories = read_histories(FOLD).take(np.array(sorted(truth.bought)))
+    lists = score_bundles(histories, moment)
+    per_user = pd.concat([measure_lists(found, truth) for found in lists.values()], ignore_index=True)
+    report = build_report(
+        moment.week, per_user, lists, truth, read_grouping(FOLD, moment.at_us, params), params
+    )
+    report["holdout_sha256"] = targets_sha256(read_table(Path("data/split") / f"{FOLD}_targets.parquet"))
+    report["champion"] = champion_facts()
+    write_json(REPORTS / "metrics.json", report)
+    write_table(REPORTS / "per_user.parquet", pa.Table.from_pandas(per_user, preserve_index=False))
+    write_plots(report)
+    write_known_queries(histories, moment, params.known_queries)
+    print(table(report), flush=True)
+
+
+def score_bundles(histories: Histories, moment: Moment) -> dict[str, Lists]:
+    """Lists of the candidate with all its systems, and of the champion when there is one."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        histories.save(folder / "histories.npz")
+        found = {
+            "candidate": score_bundle(
+                CANDIDATE, folder / "histories.npz", moment.at_us, folder / "candidate.npz"
+            )
+        }
+        if champion_facts() is not None:
+            champion = score_bundle(CHAMPION, folder / "histories.npz", moment.at_us, folder / "champion.npz")
+            found["champion"] = Lists(
+                champion.user_ids, champion.item_ids, {"champion": champion.systems["blend"]}
+            )
+    return found
+
+
+def champion_facts() -> dict[str, Any] | None:
+    """Which release the champion is and what it was fitted on; None without one."""
+    if not (CHAMPION / "champion.json").is_file():
+        return None
+    facts: dict[str, Any] = read_json(CHAMPION / "champion.json")
+    return facts | {"fitted_through_week": read_json(CHAMPION / "bundle.json")["fitted_through_week"]}
+
+
+def write_known_queries(histories: Histories, moment: Moment, count: int) -> None:
+    """Questions with the answers that the packed release must give."""
+    recommender = BlendedRecommender.load(CANDIDATE)
+    chosen = histories.take(histories.user_ids[:: max(len(histories) // count, 1)][:count])
+    queries = [_query(recommender, history, moment.at_us) for history in chosen]
+    (REPORTS / "known_queries.json").write_text(json.dumps({"queries": queries}, sort_keys=True) + "\n")
+
+
+def _query(recommender: BlendedRecommender, history: History, now: int) -> dict[str, Any]:
+    found = recommender.recommend(history, now, 10)
+    rows = {
+        "items": history.items.tolist(),
+        "times": history.times.tolist(),
+        "baskets": history.baskets.tolist(),
+    }
+    expected = [[place.item_id, round(place.score, 9)] for place in found.items]
+    return {"user_id": history.user_id, "history": rows, "now": now, "k": 10, "expected": expected}
+
+
+def write_plots(report: dict[str, Any]) -> None:
+    """Tables that `dvc plots` draws."""
+    folder = REPORTS / "plots"
+    folder.mkdir(parents=True, exist_ok=True)
+    systems = pd.DataFrame.from_dict(report["systems"], orient="index").rename_axis("system").reset_index()
+    systems.sort_values("ndcg_at_10").to_csv(folder / "systems.csv", index=False, float_format="%.6f")
+    rows = [
+        {"slice": name, "system": system, "ndcg_at_10": value}
+        for name, found in report["slices"].items()
+        for system, value in found["ndcg_at_10"].items()
+    ]
+    pd.DataFrame(rows).to_csv(folder / "slices.csv", index=False, float_format="%.6f")
+
+
+def table(report: dict[str, Any]) -> str:
+    """The systems in words, best first."""
+    lines = [
+        f"week {report['week']}, {report['households']} households        NDCG@10  recall@10   MRR@10  coverage"
+    ]
+    ranked = sorted(report["systems"].items(), key=lambda pair: -pair[1]["ndcg_at_10"])
+    for name, found in ranked:
+        figures = [found[metric] for metric in ("ndcg_at_10", "recall_at_10", "mrr_at_10", "coverage_at_10")]
+        lines.append(f"  {name:<30}" + "".join(f"{value:10.4f}" for value in figures))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Stage: fit the generators that need no gradient, once for each fold."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.evaluation.folds import read_folds
+from pipelines.params import load_params
+from pipelines.ranking.bundle import write_arrays
+from pipelines.retrieval.fitting.baselines import codes, fit_companions, fit_neighbours, fit_transitions
+from pipelines.retrieval.fitting.reading import column, read_purchases
+from pipelines.tables import read_table
+
+ITEMS = Path("data/validated/items.parquet")
+
+
+def main() -> None:
+    """Fit both folds in the workspace that is the current folder."""
+    params = load_params().fit_baselines
+    for fold, moment in read_folds().items():
+        features, out = Path("data/features") / fold, Path("models/baselines") / fold
+        out.mkdir(parents=True, exist_ok=True)
+        purchases = read_purchases(features, ITEMS, moment.at_us, moment.week)
+        fit_transitions(params, features, purchases.item_ids).save(out / "markov.npz")
+        fit_neighbours(params, purchases).save(out / "neighbours.npz")
+        write_arrays(out / "companions.npz", fit_companions(features, purchases.item_ids))
+        write_arrays(out / "catalog.npz", _catalog(features, purchases.item_ids))
+        print(f"{fold}: {len(purchases.item_ids):,} items, {len(purchases.user_ids):,} shoppers", flush=True)
+
+
+def _catalog(features: Path, item_ids: np.ndarray) -> dict[str, np.ndarray]:
+    table = read_table(features / "item_popularity.parquet")
+    order = np.argsort(codes(table["item_id"], item_ids))
+    return {
+        "item_ids": item_ids,
+        "popularity": column(table, "recent_baskets")[order].astype(np.float32),
+        "sellable": column(table, "sellable")[order],
+        "first_sold_us": column(table, "first_sold_us")[order],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Stage: train the sequence recommender, once for the validation moment and again for the holdout moment.
+
+Progress and checkpoints are kept outside the outputs, in ``run/``: DVC clears outputs when a stage is
+tried again, and a killed training goes on from its last epoch.
+"""
+
+import csv
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from pipelines.evaluation.folds import FOLDS, read_folds
+from pipelines.params import load_params
+from pipelines.ranking.bundle import file_sha256, write_arrays
+from pipelines.retrieval.fitting.reading import read_purchases
+from pipelines.retrieval.fitting.sequence_config import SequenceConfig
+from pipelines.retrieval.fitting.sequence_training import fit_sequence, prepare_tensorflow, read_examples
+
+ITEMS = Path("data/validated/items.parquet")
+PROGRESS = Path("run/training.json")
+CHECKPOINTS = Path("run/checkpoints")
+
+
+def main() -> None:
+    """Train both folds in the workspace that is the current folder."""
+    params = load_params().train_sequence
+    config = SequenceConfig.of(params)
+    prepare_tensorflow(config.seed, params.threads)
+    rows: list[dict[str, str | int | float]] = []
+    for number, (fold, moment) in enumerate(read_folds().items(), start=1):
+        features = Path("data/features") / fold
+        examples = read_examples(read_purchases(features, ITEMS, moment.at_us, moment.week), config)
+
+        def tell(epoch: int, loss: float, fold: str = fold, number: int = number) -> None:
+            rows.append({"fold": fold, "epoch": epoch, "loss": round(loss, 6)})
+            _tell({"fit": f"{number} of {len(FOLDS)}", "epoch": f"{epoch} of {config.epochs}", "loss": loss})
+
+        checkpoint = CHECKPOINTS / f"{fold}-{_identity(config, features)}.npz"
+        _tell({"fit": f"{number} of {len(FOLDS)}", "epoch": f"0 of {config.epochs}"})
+        out = Path("models/sequence") / fold
+        out.mkdir(parents=True, exist_ok=True)
+        write_arrays(out / "sequence.npz", fit_sequence(examples, config, checkpoint, tell))
+    _write_history(rows)
+    shutil.rmtree(CHECKPOINTS, ignore_errors=True)
+
+
+def _identity(config: SequenceConfig, features: Path) -> str:
+    """A checkpoint is only resumed by a training of the same data and choices."""
+    words = json.dumps([asdict(config), file_sha256(features / "basket_lines.parquet")])
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def _tell(state: dict[str, str | float]) -> None:
+    PROGRESS.parent.mkdir(exist_ok=True)
+    partial = PROGRESS.with_suffix(".partial")
+    partial.write_text(json.dumps(state))
+    partial.replace(PROGRESS)
+    print(", ".join(f"{name} {value}" for name, value in state.items()), flush=True)
+
+
+def _write_history(rows: list[dict[str, str | int | float]]) -> None:
+    path = Path("reports/training_history.csv")
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["fold", "epoch", "loss"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Stage: validate all accepted data together, as known at the end of the last complete week."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipelines.contracts import CONTRACTS, EVENTS, REFERENCE
+from pipelines.contracts.arrow import conform, schema
+from pipelines.contracts.checkpoint import run_checkpoint
+from pipelines.params import load_params
+from pipelines.tables import read_json, read_table, write_json, write_table
+from pipelines.validation import in_order, known_at, report, subjects
+from pipelines.volumes import week_counts
+from pipelines.weeks import ShopCalendar
+
+INPUTS, OUT = Path("data/inputs"), Path("data/validated")
+
+
+def main() -> None:
+    """Validate in the workspace that is the current folder; a broken rule ends the stage with its message."""
+    params = load_params()
+    clock = read_json(INPUTS / "clock.json")
+    as_of = datetime.fromisoformat(clock["as_of"])
+    tables = read_inputs(as_of)
+    findings = run_checkpoint("validate_data", subjects(tables, as_of))
+    weeks = week_counts(tables["events"], ShopCalendar.of(params.shop))
+    said = report(tables, findings, weeks, params.validate_data, clock["week"])
+    write_json(Path("reports/validation.json"), said)
+    if said["faults"]:
+        sys.exit("validate_data: the accepted data break their contracts:\n  " + "\n  ".join(said["faults"]))
+    for name, table in tables.items():
+        write_table(OUT / f"{name}.parquet", table)
+        print(f"{name}: {table.num_rows:,} rows valid", flush=True)
+
+
+def read_inputs(as_of: datetime) -> dict[str, pa.Table]:
+    """All inputs, in their contracts' schemas and order, events as known at ``as_of``."""
+    files = sorted((INPUTS / "events").glob("*.parquet"))
+    batches = [conform(read_table(path), EVENTS, str(path)) for path in files]
+    events = pa.concat_tables(batches) if batches else schema(EVENTS).empty_table()
+    reference = {
+        contract.name: conform(read_table(path), contract, str(path))
+        for contract in REFERENCE
+        if (path := INPUTS / f"{contract.name}.parquet")
+    }
+    tables = {EVENTS.name: known_at(events, as_of), **reference}
+    return {name: in_order(table, CONTRACTS[name]) for name, table in tables.items()}
+
+
+if __name__ == "__main__":
+    main()

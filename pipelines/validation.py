@@ -1,0 +1,79 @@
+"""Judging all accepted data together, as known at a moment: pure functions of the stage ``validate_data``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.contracts import CONTRACTS, Contract
+from pipelines.contracts.checkpoint import Finding, Subject
+from pipelines.contracts.judging import finding_faults, volume_faults
+from pipelines.params import ValidateData
+
+
+def known_at(events: pa.Table, as_of: datetime) -> pa.Table:
+    """Events that had happened and were known at ``as_of``."""
+    moment = pa.scalar(as_of, events["occurred_at"].type)
+    return events.filter(
+        pc.and_(pc.less(events["occurred_at"], moment), pc.less_equal(events["ingested_at"], moment))
+    )
+
+
+def in_order(table: pa.Table, contract: Contract) -> pa.Table:
+    """Rows in the contract's order, which is total."""
+    return table.sort_by([(name, "ascending") for name in contract.sort_by])
+
+
+def subjects(tables: Mapping[str, pa.Table], as_of: datetime) -> list[Subject]:
+    """What Great Expectations judges: every accepted row keeps every rule, and keys are unique."""
+    judged = [name for name, table in tables.items() if table.num_rows or name in ("events", "items")]
+    return [Subject(CONTRACTS[name], tables[name], as_of) for name in judged]
+
+
+def unjoined_events(events: pa.Table, items: pa.Table) -> int:
+    """Events about an item that the catalog does not have."""
+    about_none = pc.is_null(events["item_id"])
+    joined = pc.or_(about_none, pc.is_in(events["item_id"], items["item_id"].combine_chunks()))
+    return int(events.num_rows - (pc.sum(joined).as_py() or 0))
+
+
+def report(
+    tables: Mapping[str, pa.Table],
+    findings: list[Finding],
+    weeks: Mapping[int, int],
+    limits: ValidateData,
+    decision_week: int,
+) -> dict[str, Any]:
+    """What ``reports/validation.json`` says; ``faults`` is empty when all rules are kept.
+
+    Args:
+        tables: Validated data by data set.
+        findings: Of Great Expectations over them.
+        weeks: Events per shop week.
+        limits: Limits of the rules across data sets.
+        decision_week: Last complete week; its volume is compared with the weeks before.
+    """
+    unjoined = unjoined_events(tables["events"], tables["items"])
+    share = unjoined / max(tables["events"].num_rows, 1)
+    judged = range(decision_week, decision_week + 1)
+    faults = [
+        *finding_faults(findings),
+        *volume_faults(weeks, judged, limits.week_volume_share_low, limits.week_volume_share_high),
+    ]
+    if share > limits.unjoined_share_limit:
+        faults.append(
+            f"events: expected at most {limits.unjoined_share_limit:.1%} about an item that is not in "
+            f"items, found {share:.1%} ({unjoined:,}); land the missing items with `shoploop action "
+            "land_batch --data-set items`"
+        )
+    return {
+        "week": decision_week,
+        "rows": {name: table.num_rows for name, table in tables.items()},
+        "unjoined_events": unjoined,
+        "events_per_week": {f"{week:03d}": count for week, count in sorted(weeks.items())},
+        "rules": [asdict(finding) for finding in findings],
+        "faults": faults,
+    }

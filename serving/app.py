@@ -1,0 +1,179 @@
+"""The data plane over HTTP: bare ASGI, so that a request costs little more than its answer."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from serving import pages
+from serving.environment import Environment
+from serving.plane import DataPlane, new_request_id
+from serving.routes import ROUTES, Route
+from serving.schemas import MAX_BODY_BYTES, ErrorAnswer, RefusalError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_SECONDS = 20
+MAX_DISCARDED = 64 << 20  # read and thrown away after a refusal, so that the sender can read the answer
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+JSON_TYPE = b"application/json"
+
+logger = logging.getLogger("serving")
+encoder = msgspec.json.Encoder()
+
+
+class DisconnectError(Exception):
+    """The client went away before its request was complete."""
+
+
+class App:
+    """ASGI application of one release.
+
+    Args:
+        environment: Where everything is.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._plane: DataPlane | None = None
+        self._draining = False
+        self._routes = {(route.method, route.path): route for route in ROUTES}
+        self._paths = {route.path for route in ROUTES}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request, or the life of the process."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    def drain(self) -> None:
+        """Prepare to stop: from now on every answer closes its connection and ``/readyz`` says no."""
+        self._draining = True
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            self._plane = DataPlane(self._environment)
+        except Exception as error:
+            logger.exception("the data plane cannot start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._plane.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        assert self._plane is not None, "the server must run the lifespan protocol"
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        path = scope["path"] if scope["path"] in self._paths else "unknown"
+        try:
+            status, kind, body = await self._respond(self._plane, scope, receive, request_id)
+        except DisconnectError:
+            return
+        await _send(send, status, kind, body, request_id, self._draining)
+        self._plane.metrics.requests.labels(path, status).inc()
+        self._plane.metrics.seconds.labels(path).observe(time.perf_counter() - started)
+
+    async def _respond(
+        self, plane: DataPlane, scope: Message, receive: Receive, request_id: str
+    ) -> tuple[int, bytes, bytes]:
+        try:
+            if page := pages.PAGES.get(scope["path"]):
+                return 200, page.kind, page.body
+            route = self._route(scope)
+            if self._draining and route.path == "/readyz":
+                raise RefusalError(503, "draining", "The process is about to stop")
+            body = await _read(scope, receive) if route.request else b""
+            answer = await getattr(plane, route.handler)(body, request_id)
+        except RefusalError as refused:
+            answer = ErrorAnswer(refused.error, refused.message, request_id)
+            return refused.status, JSON_TYPE, encoder.encode(answer)
+        except DisconnectError:
+            raise
+        except Exception:
+            logger.exception("request %s failed", request_id)
+            answer = ErrorAnswer("internal_error", "This is a defect; the log has the request id", request_id)
+            return 500, JSON_TYPE, encoder.encode(answer)
+        if isinstance(answer, bytes):
+            return 200, b"text/plain; version=0.0.4; charset=utf-8", answer
+        return 200, JSON_TYPE, encoder.encode(answer)
+
+    def _route(self, scope: Message) -> Route:
+        path: str = scope["path"]
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if route := self._routes.get((method, path)):
+            return route
+        if path in self._paths:
+            raise RefusalError(
+                405, "method_not_allowed", f"{path} does not take {scope['method']}; see /docs"
+            )
+        raise RefusalError(404, "not_found", "No such path; /docs lists them all")
+
+
+async def _read(scope: Message, receive: Receive) -> bytes:
+    """The body, refused with 413 without ever holding more than the limit."""
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            if int(declared) > MAX_BODY_BYTES:
+                await _refuse_large(receive, 0)
+            return await _gather(receive)
+    except TimeoutError as error:
+        message = f"The body did not arrive within {BODY_SECONDS} s"
+        raise RefusalError(408, "body_too_slow", message) from error
+
+
+async def _gather(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectError
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY_BYTES:
+            chunks.clear()
+            await _refuse_large(receive, size, message.get("more_body", False))
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _refuse_large(receive: Receive, size: int, more: bool = True) -> None:
+    while more and size <= MAX_DISCARDED:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectError
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    reason = f"Expected a body of at most {MAX_BODY_BYTES} bytes; split the batch"
+    raise RefusalError(413, "body_too_large", reason)
+
+
+def _request_id(scope: Message) -> str:
+    given: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given.decode() if REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+async def _send(send: Send, status: int, kind: bytes, body: bytes, request_id: str, closing: bool) -> None:
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if closing:
+        headers.append((b"connection", b"close"))
+    if kind.startswith(b"text/html"):
+        headers.append((b"content-security-policy", pages.CONTENT_SECURITY_POLICY))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,50 @@
+"""How a Bento is told where things are: the only reader of the environment on the data plane."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+SOURCE_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """Settings of one serving process; each field is read from ``SHOPLOOP_<FIELD>``.
+
+    Attributes:
+        data_host: Address of the data plane; the image sets ``0.0.0.0``.
+        data_port: Port of the data plane.
+        state_file: SQLite file with shopper histories and the event log; impressions lie beside it.
+        clock_file: The recorded shop clock; without one the shop lives in real time.
+        bundle: Folder of the model bundle.
+        release_id: Name of the release, shown in every answer.
+        variant: Which arm of an experiment this process is, shown in every answer.
+    """
+
+    data_host: str = "127.0.0.1"
+    data_port: int = 3000
+    state_file: Path = Path("state") / "shopper.db"
+    clock_file: Path | None = None
+    bundle: Path = SOURCE_ROOT / "bundle"
+    release_id: str = "unreleased"
+    variant: str = "champion"
+
+    @property
+    def impressions_file(self) -> Path:
+        """The impression log: apart from the state, since each SQLite file has one writer at a time."""
+        return self.state_file.with_name("impressions.db")
+
+
+def read_environment() -> Environment:
+    """The environment of this process.
+
+    Raises:
+        msgspec.ValidationError: A variable has the wrong type; the message names the field.
+    """
+    given = {name: os.environ.get(f"SHOPLOOP_{name.upper()}") for name in Environment.__struct_fields__}
+    return msgspec.convert(
+        {name: value for name, value in given.items() if value},
+        Environment,
+        strict=False,
+        dec_hook=lambda kind, value: kind(value),
+    )

@@ -1,0 +1,115 @@
+"""One writer thread on one SQLite file: what waits together is committed together."""
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_GROUP = 500
+MAX_WAITING = 20_000
+BUSY_SECONDS = 10
+
+logger = logging.getLogger("serving")
+
+
+class OverloadError(Exception):
+    """More waits to be written than may wait."""
+
+
+def connect(path: Path, schema: str, synchronous: str = "FULL") -> sqlite3.Connection:
+    """Open a WAL database, creating folder and tables when they are not there; commits are explicit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.executescript(schema)
+    return connection
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Applies items in the order they came; a result is given only after the commit is on disk.
+
+    Args:
+        connection: Used by the writer thread alone from here on.
+        apply: Writes one item inside the open transaction.
+        linger: Seconds to wait for company before a commit; 0 for the lowest latency.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        apply: Callable[[sqlite3.Connection, Item], Result],
+        linger: float = 0,
+    ) -> None:
+        self._connection, self._apply, self._linger = connection, apply, linger
+        self._queue: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Item) -> Future[Result]:
+        """Queue an item; the future fails with ``sqlite3.Error`` when it could not be written.
+
+        Raises:
+            OverloadError: Too much waits already.
+        """
+        if self._queue.qsize() >= MAX_WAITING:
+            raise OverloadError(f"{MAX_WAITING} writes are waiting already")
+        future: Future[Result] = Future()
+        self._queue.put((item, future))
+        return future
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        self._queue.put(None)
+        self._thread.join(timeout=30)
+        self._connection.close()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            if self._linger:
+                time.sleep(self._linger)
+            group, closing = self._gather(first)
+            self._commit(group)
+            if closing:
+                return
+
+    def _gather(self, first: tuple[Item, Future[Result]]) -> tuple[list[tuple[Item, Future[Result]]], bool]:
+        group = [first]
+        while len(group) < MAX_GROUP:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is None:
+                return group, True
+            group.append(waiting)
+        return group, False
+
+    def _commit(self, group: list[tuple[Item, Future[Result]]]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            results = [self._apply(self._connection, item) for item, _ in group]
+            self._connection.execute("COMMIT")
+        except Exception as error:
+            logger.error("writing to SQLite failed: %s", error)
+            self._roll_back()
+            for _, future in group:
+                future.set_exception(error)
+        else:
+            for (_, future), result in zip(group, results, strict=True):
+                future.set_result(result)
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            logger.error("rolling back failed: %s", error)

@@ -1,0 +1,34 @@
+"""What Prometheus scrapes from the data plane."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class Metrics:
+    """Counters of one process; no user or item ever becomes a label."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "shoploop_requests", "Requests answered.", ["route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "shoploop_request_seconds", "Time to answer.", ["route"], buckets=BUCKETS, registry=self.registry
+        )
+        self.answers = Counter(
+            "shoploop_answers", "Ranked lists by step of the fallback chain.", ["source", "variant"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.events = Counter("shoploop_events", "Posted events.", ["result"], registry=self.registry)
+        self.state_errors = Counter(
+            "shoploop_state_errors", "Answers given without the shopper's history.", registry=self.registry
+        )
+        self.impressions_lost = Gauge(
+            "shoploop_impressions_lost", "Impressions not logged.", registry=self.registry
+        )
+        self.ready = Gauge("shoploop_ready", "1 when a model is loaded.", registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self.registry)

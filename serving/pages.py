@@ -1,0 +1,130 @@
+"""The OpenAPI document and the docs page, both made from the routes when the process starts."""
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serving.routes import ROUTES, Route
+from serving.schemas import ErrorAnswer
+
+VERSION = "1.0.0"
+CONTENT_SECURITY_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
+REFERENCE = "#/components/schemas/{name}"
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A document that does not change while the process lives."""
+
+    kind: bytes
+    body: bytes
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the data plane."""
+    types = [kind for route in ROUTES for kind in (route.request, route.answer) if kind is not None]
+    _, components = msgspec.json.schema_components([*types, ErrorAnswer], ref_template=REFERENCE)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "shoploop endpoint",
+            "version": VERSION,
+            "description": "Recommendations, similar items and events of one shop.",
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    sent, answered = route.example
+    operation: dict[str, Any] = {
+        "operationId": route.handler,
+        "summary": route.summary,
+        "responses": {"200": {"description": "The answer.", "content": _content(route.answer, answered)}},
+    }
+    for status, meaning in route.refusals.items():
+        operation["responses"][str(status)] = {"description": meaning, "content": _content(ErrorAnswer, None)}
+    if route.request is not None:
+        operation["requestBody"] = {"required": True, "content": _content(route.request, sent)}
+    return operation
+
+
+def _content(kind: Any, example: Any) -> dict[str, Any]:
+    if kind is None:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
+    shown = {} if example is None else {"example": msgspec.to_builtins(example)}
+    return {"application/json": {"schema": schema, **shown}}
+
+
+def docs() -> str:
+    """One self-contained page: no script, no font and no style from anywhere else."""
+    document = openapi()
+    template = Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
+    sections = "\n".join(_section(route, document) for route in ROUTES)
+    links = "\n".join(f'<a href="#{r.handler}"><b>{r.method}</b> {r.path}</a>' for r in ROUTES)
+    return template.replace("{links}", links).replace("{sections}", sections)
+
+
+def _section(route: Route, document: dict[str, Any]) -> str:
+    sent, answered = route.example
+    parts = [
+        f'<section id="{route.handler}"><h2><span class="{route.method.lower()}">{route.method}</span>'
+        f"<code>{route.path}</code></h2><p>{html.escape(route.summary)}</p>"
+    ]
+    if route.request is not None:
+        parts.append(_fields(route, document))
+    parts.append(f"<h3>Try it</h3><pre>{html.escape(_curl(route, sent))}</pre>")
+    if answered is not None:
+        parts.append(f"<h3>Answer</h3><pre>{_pretty(answered)}</pre>")
+    if route.refusals:
+        refusals = route.refusals.items()
+        rows = "".join(f"<tr><td><code>{code}</code><td>{html.escape(why)}" for code, why in refusals)
+        parts.append(f"<h3>Refusals</h3><table>{rows}</table>")
+    return "".join(parts) + "</section>"
+
+
+def _fields(route: Route, document: dict[str, Any]) -> str:
+    schema = document["paths"][route.path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    reference = next(option["$ref"] for option in schema.get("anyOf", [schema]) if "$ref" in option)
+    component = document["components"]["schemas"][reference.rsplit("/", 1)[1]]
+    rows = "".join(
+        f"<tr><td><code>{name}</code><td>{html.escape(_kind(field))}"
+        f"<td>{'required' if name in component['required'] else json.dumps(field.get('default'))}"
+        f"<td>{html.escape(field.get('description', ''))}"
+        for name, field in component["properties"].items()
+    )
+    return f"<h3>Body</h3><table><tr><th>Field<th>Type<th>Default<th>Meaning{rows}</table>"
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_kind(option) for option in field["anyOf"])
+    if "enum" in field:
+        return " | ".join(json.dumps(value) for value in field["enum"])
+    limits = [f"{field[low]}-{field[high]}" for low, high in LIMITS if low in field and high in field]
+    return " ".join([field.get("format", field["type"]), *limits])
+
+
+LIMITS = (("minimum", "maximum"), ("minLength", "maxLength"))
+
+
+def _curl(route: Route, sent: Any) -> str:
+    command = f"curl -s http://127.0.0.1:3000{route.path}"
+    return command if sent is None else f"{command} \\\n  -d '{json.dumps(sent)}'"
+
+
+def _pretty(value: Any) -> str:
+    return html.escape(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+PAGES = {
+    "/openapi.json": Page(b"application/json", msgspec.json.encode(openapi())),
+    "/docs": Page(b"text/html; charset=utf-8", docs().encode()),
+}

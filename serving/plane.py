@@ -1,0 +1,176 @@
+"""What the data plane does for each route, apart from HTTP."""
+
+import asyncio
+import logging
+import sqlite3
+import uuid
+
+import msgspec
+
+from pipelines.domain import BundleError, History, RankedList
+from serving.clock import ServingClock, iso, micros
+from serving.environment import Environment
+from serving.group_commit import GroupCommit, OverloadError, connect
+from serving.impressions import Impression, ImpressionLog
+from serving.metrics import Metrics
+from serving.recommender import Recommender
+from serving.schemas import (
+    EventsAnswer,
+    HealthAnswer,
+    PostedEvent,
+    RecommendationsAnswer,
+    RecommendationsRequest,
+    RefusalError,
+    ReleaseAnswer,
+    SimilarItemsRequest,
+    decode,
+    decode_events,
+)
+from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
+
+CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
+
+logger = logging.getLogger("serving")
+
+
+class DataPlane:
+    """One release, its shoppers and its logs.
+
+    A bundle that cannot be used does not stop the process: it stays up, never becomes ready, and every answer
+    that needs a model says which file is at fault.
+
+    Args:
+        environment: Where everything is.
+
+    Raises:
+        ClockError: The shop clock is named and cannot be read.
+        sqlite3.Error: The state file cannot be opened.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._clock = ServingClock(environment.clock_file)
+        self._state = ShopperState(environment.state_file)
+        self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
+        self._impressions = ImpressionLog(environment.impressions_file)
+        self.metrics = Metrics()
+        self._recommender, self._fault = _load(environment)
+        self.metrics.ready.set(self._recommender is not None)
+
+    def close(self) -> None:
+        """Write what waits and let go of the files."""
+        self._log.close()
+        self._impressions.close()
+        self._state.close()
+
+    async def recommendations(self, body: bytes, request_id: str) -> RecommendationsAnswer:
+        """Items for one shopper."""
+        request = decode(body, RecommendationsRequest)
+        model, now = self._model(), self._clock.now()
+        ranked = model.recommend(self._history(request.user_id), now, request.k)
+        return self._answer(model, ranked, request_id, "recommendations", request.user_id, now)
+
+    async def similar_items(self, body: bytes, request_id: str) -> RecommendationsAnswer:
+        """Items that go with one item."""
+        request = decode(body, SimilarItemsRequest)
+        model = self._model()
+        ranked = model.similar(request.item_id, request.k)
+        return self._answer(model, ranked, request_id, "similar_items", None, self._clock.now())
+
+    async def events(self, body: bytes, request_id: str) -> EventsAnswer:
+        """Log events; answers after they are on disk."""
+        now = self._clock.now()
+        events = [_logged(event, position, now) for position, event in enumerate(decode_events(body))]
+        try:
+            accepted = await asyncio.wrap_future(self._log.submit(events))
+        except (sqlite3.Error, OverloadError) as error:
+            raise RefusalError(
+                503,
+                "event_log_unavailable",
+                f"Nothing was stored ({error}); send the same events again later",
+            ) from error
+        self.metrics.events.labels("accepted").inc(accepted)
+        self.metrics.events.labels("duplicate").inc(len(events) - accepted)
+        return EventsAnswer(request_id, accepted, len(events) - accepted)
+
+    async def release(self, _: bytes, __: str) -> ReleaseAnswer:
+        """What this process serves."""
+        model = self._model()
+        return ReleaseAnswer(
+            self._environment.release_id, self._environment.variant, model.sha256, model.manifest
+        )
+
+    async def healthz(self, _: bytes, __: str) -> HealthAnswer:
+        """The process lives, with or without a model."""
+        return HealthAnswer("alive", self._environment.release_id)
+
+    async def readyz(self, _: bytes, __: str) -> HealthAnswer:
+        """Ready for traffic: a model is loaded."""
+        self._model()
+        return HealthAnswer("ready", self._environment.release_id)
+
+    async def exposition(self, _: bytes, __: str) -> bytes:
+        """Prometheus metrics."""
+        self.metrics.impressions_lost.set(self._impressions.lost)
+        return self.metrics.exposition()
+
+    def _model(self) -> Recommender:
+        if self._recommender is None:
+            raise RefusalError(503, "model_not_loaded", self._fault)
+        return self._recommender
+
+    def _history(self, user_id: str) -> History:
+        try:
+            return self._state.history(user_id)
+        except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
+            logger.error("shopper state cannot be read, answering without history: %s", error)
+            self.metrics.state_errors.inc()
+            return History.empty(user_id)
+
+    def _answer(
+        self,
+        model: Recommender,
+        ranked: RankedList,
+        request_id: str,
+        scenario: str,
+        user_id: str | None,
+        now: int,
+    ) -> RecommendationsAnswer:
+        release, variant = self._environment.release_id, self._environment.variant
+        item_ids = tuple(place.item_id for place in ranked.items)
+        self._impressions.add(
+            Impression(request_id, now, scenario, user_id, release, variant, ranked.source, item_ids)
+        )
+        self.metrics.answers.labels(ranked.source, variant).inc()
+        return RecommendationsAnswer(request_id, release, variant, ranked.source, model.named(ranked))
+
+
+def _load(environment: Environment) -> tuple[Recommender | None, str]:
+    try:
+        return Recommender(environment.bundle), ""
+    except BundleError as error:
+        logger.error("no usable model, not ready: %s", error)
+        return None, str(error)
+
+
+def _logged(event: PostedEvent, position: int, now: int) -> LoggedEvent:
+    occurred_at = now if event.occurred_at is None else micros(event.occurred_at)
+    if not 0 <= occurred_at <= now + CLOCK_SKEW:
+        found = event.occurred_at.isoformat() if event.occurred_at else iso(now)
+        raise RefusalError(
+            400,
+            "date_out_of_range",
+            f"occurred_at of event {position} ({event.event_id!r}): expected between 1970 and the shop's now,"
+            f" {iso(now)}, found {found}",
+        )
+    body = {name: value for name, value in msgspec.to_builtins(event).items() if value is not None}
+    body["occurred_at"] = iso(occurred_at)
+    if event.event_type == "purchase":
+        body.setdefault("quantity", 1.0)
+        body.setdefault("basket_id", f"posted-{event.user_id}-{occurred_at}")
+    return LoggedEvent(event.event_id, event.event_type, occurred_at, body)
+
+
+def new_request_id() -> str:
+    """An id nobody used before."""
+    return uuid.uuid4().hex

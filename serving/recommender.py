@@ -1,0 +1,56 @@
+"""The model's front door: loads the bundle and answers whatever happens, saying which step answered."""
+
+import logging
+from pathlib import Path
+
+from pipelines.domain import BundleError, History, RankedList
+from pipelines.ranking.blended import BlendedRecommender
+from pipelines.ranking.bundle import bundle_sha256
+from serving.schemas import RecommendedItem
+
+logger = logging.getLogger("serving")
+
+
+class Recommender:
+    """A loaded bundle behind its fallback chain: blend or co-occurrence, then popularity.
+
+    Args:
+        bundle: Folder of the bundle.
+
+    Raises:
+        BundleError: The bundle cannot be used; the message names the file.
+    """
+
+    def __init__(self, bundle: Path) -> None:
+        try:
+            self._model = BlendedRecommender.load(bundle)
+        except BundleError:
+            raise
+        except Exception as error:  # whatever a corrupt file makes the loader do, it must be told by name
+            raise BundleError(f"{bundle}: cannot be loaded ({error!r}); release another bundle") from error
+        self.sha256 = bundle_sha256(bundle)
+        self.manifest = {key: value for key, value in self._model.manifest.items() if key != "files"}
+        self._model.popular(1)
+
+    def recommend(self, history: History, now: int, k: int) -> RankedList:
+        """Items for a shopper."""
+        try:
+            return self._model.recommend(history, now, k)
+        except Exception:
+            logger.exception("recommend failed; answering by popularity")
+            return self._model.popular(k)
+
+    def similar(self, item_id: str, k: int) -> RankedList:
+        """Items that go with an item."""
+        try:
+            return self._model.similar(item_id, k)
+        except Exception:
+            logger.exception("similar failed; answering by popularity")
+            return self._model.popular(k, frozenset([item_id]))
+
+    def named(self, ranked: RankedList) -> list[RecommendedItem]:
+        """A ranked list with titles, as an answer carries it."""
+        return [
+            RecommendedItem(place.item_id, self._model.title(place.item_id), place.score, place.reason)
+            for place in ranked.items
+        ]

@@ -1,0 +1,97 @@
+"""Every route once: the server, the OpenAPI document and the docs page are made from this table."""
+
+from typing import Any
+
+import msgspec
+
+from serving.schemas import (
+    EventsAnswer,
+    HealthAnswer,
+    PostedEvent,
+    RecommendationsAnswer,
+    RecommendationsRequest,
+    RecommendedItem,
+    ReleaseAnswer,
+    SimilarItemsRequest,
+)
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One path and method.
+
+    Attributes:
+        handler: Method of the data plane that answers.
+        request: Type of the body, None where there is none.
+        answer: Type of the answer, None for plain text.
+        example: A request body and the answer it may get.
+        refusals: Status codes beside 200 and what they mean here.
+    """
+
+    method: str
+    path: str
+    handler: str
+    summary: str
+    request: Any = None
+    answer: Any = None
+    example: tuple[Any, Any] = (None, None)
+    refusals: dict[int, str] = {}
+
+
+_BODY_REFUSALS = {
+    400: "Not JSON, or a field is unknown, missing, or of the wrong type or range; the message says.",
+    408: "The body did not arrive in time.",
+    413: "The body or the batch is too large.",
+    503: "There is no usable model; the message names the file.",
+}
+_NOT_READY = {503: "There is no usable model; the message names the file."}
+_ITEM = RecommendedItem("1029743", "FLUID MILK WHITE ONLY, National, 1 GA", 1.8421, "you bought it 12 times")
+_SIMILAR = RecommendedItem(
+    "1106523", "FLUID MILK WHITE ONLY, Private, 1 GA", 0.1123, "bought with it in 41 baskets"
+)
+_EVENT = {
+    "event_id": "order-77-1",
+    "user_id": "1",
+    "event_type": "purchase",
+    "item_id": "1029743",
+    "quantity": 2,
+    "value": 5.98,
+    "basket_id": "order-77",
+}
+
+
+def _list(source: str, item: RecommendedItem) -> RecommendationsAnswer:
+    return RecommendationsAnswer("6f1c2e", "r-44-1a2b3c4d", "champion", source, [item])
+
+
+ROUTES = (
+    Route(
+        "POST", "/v1/recommendations", "recommendations",
+        "Items for one shopper, best first, each with its reason.",
+        RecommendationsRequest, RecommendationsAnswer,
+        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS,
+    ),
+    Route(
+        "POST", "/v1/similar-items", "similar_items",
+        "Items bought in the same baskets as one item.",
+        SimilarItemsRequest, RecommendationsAnswer,
+        ({"item_id": "1029743", "k": 10}, _list("cooccurrence", _SIMILAR)), _BODY_REFUSALS,
+    ),
+    Route(
+        "POST", "/v1/events", "events",
+        "Log one event or a list of up to 1,000; idempotent by event_id, answered once they are on disk.",
+        PostedEvent | list[PostedEvent], EventsAnswer,
+        (_EVENT, EventsAnswer("6f1c2e", accepted=1, duplicates=0)),
+        {**_BODY_REFUSALS, 503: "The event log cannot be written; nothing was stored."},
+    ),
+    Route(
+        "GET", "/v1/release", "release", "Which release and model answer here.",
+        answer=ReleaseAnswer,
+        example=(None, ReleaseAnswer("r-44-1a2b3c4d", "champion", "1a2b3c4d" * 8, {"week": 44})),
+        refusals=_NOT_READY,
+    ),
+    Route("GET", "/healthz", "healthz", "200 while the process lives.", answer=HealthAnswer,
+          example=(None, HealthAnswer("alive", "r-44-1a2b3c4d"))),
+    Route("GET", "/readyz", "readyz", "200 once a model is loaded.", answer=HealthAnswer,
+          example=(None, HealthAnswer("ready", "r-44-1a2b3c4d")), refusals=_NOT_READY),
+    Route("GET", "/metrics", "exposition", "Prometheus metrics."),
+)  # fmt: skip

@@ -1,0 +1,174 @@
+"""Requests and answers of the data plane: strict, unknown fields are refused by name."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+MAX_BODY_BYTES = 1 << 20
+MAX_BATCH = 1000
+MAX_K = 100
+
+T = TypeVar("T")
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+Count = Annotated[int, Meta(ge=1, le=MAX_K, description="How many items to answer with.")]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every request body."""
+
+
+class RecommendationsRequest(Request, frozen=True):
+    """Items for one shopper."""
+
+    user_id: Annotated[Identifier, Meta(description="The shopper; an unknown one is answered by popularity.")]
+    k: Count = 10
+
+
+class SimilarItemsRequest(Request, frozen=True):
+    """Items that go with one item."""
+
+    item_id: Annotated[Identifier, Meta(description="The item; an unknown one is answered by popularity.")]
+    k: Count = 10
+
+
+EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression"]
+ABOUT_AN_ITEM = frozenset({"purchase", "view", "cart", "rating", "impression"})
+Reference = Annotated[str, Meta(min_length=1, max_length=128)]
+Money = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class PostedEvent(Request, frozen=True):
+    """Something a shopper did. Idempotent: an ``event_id`` seen before changes nothing."""
+
+    event_id: Annotated[Identifier, Meta(description="Chosen by the sender; repeating it is harmless.")]
+    user_id: Identifier
+    event_type: EventType
+    item_id: Annotated[Reference | None, Meta(description="Needed unless it is a search or redemption.")] = (
+        None
+    )
+    basket_id: Annotated[Reference | None, Meta(description="The order; items of one order share it.")] = None
+    quantity: Annotated[
+        Annotated[float, Meta(gt=0, le=1e6)] | None, Meta(description="Of a purchase; 1 when left out.")
+    ] = None
+    value: Annotated[
+        Money | None, Meta(description="What was paid for the line; of a rating, the rating.")
+    ] = None
+    discount: Annotated[float, Meta(ge=0, le=1e6)] | None = None
+    store_id: Reference | None = None
+    campaign_id: Reference | None = None
+    coupon_id: Reference | None = None
+    occurred_at: Annotated[
+        Moment | None, Meta(description="With its time zone; the shop clock's now when left out.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse what the contract of ``events`` would put into quarantine."""
+        if self.item_id is None and self.event_type in ABOUT_AN_ITEM:
+            raise ValueError(f"`item_id` is needed when event_type is {self.event_type}")
+
+
+class RecommendedItem(msgspec.Struct, frozen=True):
+    """One place in the answer."""
+
+    item_id: str
+    title: str
+    score: float
+    reason: str
+
+
+class RecommendationsAnswer(msgspec.Struct, frozen=True):
+    """A ranked list, and which step of the fallback chain made it."""
+
+    request_id: str
+    release: str
+    variant: str
+    source: str
+    items: list[RecommendedItem]
+
+
+class EventsAnswer(msgspec.Struct, frozen=True):
+    """What became of posted events; sent after they are on disk."""
+
+    request_id: str
+    accepted: int
+    duplicates: int
+
+
+class ReleaseAnswer(msgspec.Struct, frozen=True):
+    """What this process serves."""
+
+    release: str
+    variant: str
+    bundle_sha256: str
+    model: dict[str, Any]
+
+
+class HealthAnswer(msgspec.Struct, frozen=True):
+    """Whether the process lives, or is ready, and if not why."""
+
+    status: str
+    release: str
+    message: str = ""
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """Why a request was refused and what to change."""
+
+    error: str
+    message: str
+    request_id: str
+
+
+class RefusalError(Exception):
+    """A request that cannot be answered as asked.
+
+    Args:
+        status: HTTP status, 4xx, or 503 while there is no model.
+        error: A word for programs.
+        message: A sentence for people, naming the field.
+    """
+
+    def __init__(self, status: int, error: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.error, self.message = status, error, message
+
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (RecommendationsRequest, SimilarItemsRequest, PostedEvent, list[PostedEvent])
+}
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Read a request body.
+
+    Raises:
+        RefusalError: 400, with the path of the field, what was expected and what was found.
+    """
+    try:
+        answer: T = _decoders[kind].decode(body)
+    except msgspec.ValidationError as error:
+        raise RefusalError(400, "invalid_request", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusalError(400, "malformed_json", f"The body is not JSON: {error}") from error
+    return answer
+
+
+def decode_events(body: bytes) -> list[PostedEvent]:
+    """Read one event or a list of them.
+
+    Raises:
+        RefusalError: 400 when malformed, 413 when there are more than ``MAX_BATCH``.
+    """
+    events = decode(body, list[PostedEvent]) if body.lstrip()[:1] == b"[" else [decode(body, PostedEvent)]
+    if len(events) > MAX_BATCH:
+        raise RefusalError(
+            413,
+            "batch_too_large",
+            f"Expected at most {MAX_BATCH} events in a batch, found {len(events)}; split it",
+        )
+    return events

@@ -1,0 +1,140 @@
+"""The package decision on a real Bento that is really started."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pipelines.actions.decide_package import decide_package
+from pipelines.releases.ledger import Ledger
+from pipelines.releases.rehearsal import MARK, KnownQuery, difference
+from pipelines.run_facts import read_result, write_result
+from pipelines.settings import Settings
+from tests.actions.conftest import act, make_workspace
+from tests.serving.tiny_bundle import NOW, WEEK, tea_drinker
+
+TEA = [["50", 2.2], ["40", 0.4 + 2 * 0.81 / 1.71], ["10", 1.0]]
+POPULAR = [["10", 1.0], ["20", 0.8]]
+
+
+def query(user_id: str, expected: list[list[Any]], now: int = NOW) -> dict[str, Any]:
+    """A known query as evaluation writes it; ``nobody`` has no history."""
+    known = tea_drinker(user_id)
+    rows = slice(0, 0) if user_id == "nobody" else slice(None)
+    history = {name: getattr(known, name)[rows].tolist() for name in ("items", "times", "baskets")}
+    return {"user_id": user_id, "now": now, "history": history, "expected": expected}
+
+
+def trial(built: Path, folder: Path, queries: list[dict[str, Any]] | str, damage: bool = False) -> Path:
+    """A workspace with the built Bento, a copy of it when it is to be damaged, and known queries."""
+    workspace = make_workspace(folder)
+    result = read_result(built, "build_bento")
+    if damage:
+        result["bento_path"] = str(shutil.copytree(result["bento_path"], folder / "bento"))
+    write_result(workspace, "build_bento", result)
+    (workspace / "reports").mkdir()
+    text = queries if isinstance(queries, str) else json.dumps({"queries": queries})
+    (workspace / "reports" / "known_queries.json").write_text(text)
+    return workspace
+
+
+def bento_of(workspace: Path) -> Path:
+    return Path(read_result(workspace, "build_bento")["bento_path"])
+
+
+def check(result: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(check for check in result["checks"] if check["name"] == name)
+
+
+@pytest.fixture
+def ledger(here: Settings) -> Ledger:
+    return Ledger(here.ledger)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left():  # type: ignore[no-untyped-def]
+    yield
+    left = [process for process in psutil.process_iter() if MARK in environment_of(process)]
+    assert left == []
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
+
+
+def test_decide_package__passes_a_good_bento(here: Settings, built: Path, tmp_path: Path) -> None:
+    later = query("2", [["50", 2.2]], now=NOW + WEEK)
+    workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR), later])
+    done = act(here, "decide_package", workspace)
+    assert done.returncode == 0, done.stderr
+    result = read_result(workspace, "decide_package")
+    assert (result["verdict"], result["branch"]) == ("PASS", "release_model")
+    assert "goes on with release_model" in done.stdout
+    assert check(result, "known_queries")["observed"] == 3
+    assert 0 < check(result, "p99_latency_ms")["observed"] < 1000
+    assert 50 < check(result, "peak_memory_mib")["observed"] < 2000
+
+
+def test_decide_package__wrong_answer_fails_with_place_and_items(
+    here: Settings, ledger: Ledger, built: Path, tmp_path: Path
+) -> None:
+    permuted = [["40", 2.2], *TEA[1:]]
+    workspace = trial(built, tmp_path / "run", [query("1", permuted), query("nobody", POPULAR)])
+    result = decide_package(here, ledger, workspace)
+    assert (result["verdict"], result["branch"]) == ("FAIL", "refused_package")
+    assert "user 1, place 1: expected item 40, found 50" in result["summary"]
+
+
+def test_decide_package__corrupt_model_file_fails_by_name(
+    here: Settings, ledger: Ledger, built: Path, tmp_path: Path
+) -> None:
+    workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
+    file = bento_of(workspace) / "src" / "bundle" / "popularity.npz"
+    file.write_bytes(b"not what was sealed")
+    result = decide_package(here, ledger, workspace)
+    assert result["verdict"] == "FAIL"
+    assert check(result, "files_intact")["verdict"] == "FAIL"
+    assert "popularity.npz" in check(result, "files_intact")["message"]
+    assert "popularity.npz" in check(result, "starts")["message"]
+    assert check(result, "p99_latency_ms")["verdict"] == "INSUFFICIENT_EVIDENCE"
+
+
+def test_decide_package__bento_that_does_not_start_fails_with_its_last_words(
+    here: Settings, ledger: Ledger, built: Path, tmp_path: Path
+) -> None:
+    workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
+    (bento_of(workspace) / "src" / "serving" / "app.py").write_text(
+        "raise ImportError('a library is missing')\n"
+    )
+    result = decide_package(here, ledger, workspace)
+    assert result["verdict"] == "FAIL"
+    assert "a library is missing" in check(result, "starts")["message"]
+
+
+def test_decide_package__too_few_or_broken_known_queries_release_nothing(
+    here: Settings, ledger: Ledger, built: Path, tmp_path: Path
+) -> None:
+    few = decide_package(here, ledger, trial(built, tmp_path / "few", [query("1", TEA)]))
+    assert (few["verdict"], few["branch"]) == ("INSUFFICIENT_EVIDENCE", "refused_package")
+    broken = decide_package(here, ledger, trial(built, tmp_path / "broken", "{"))
+    assert (broken["verdict"], broken["branch"]) == ("FAIL", "refused_package")
+    assert "known_queries.json" in broken["summary"]
+
+
+def test_difference__neighbours_with_equal_scores_may_change_places() -> None:
+    def answer(*items: tuple[str, float]) -> dict[str, Any]:
+        return {"items": [{"item_id": item, "score": score} for item, score in items]}
+
+    asked = KnownQuery("1", NOW, (("a", 2.0), ("b", 1.0), ("c", 1.0)))
+    assert difference(asked, answer(("a", 2.00001), ("c", 1.0), ("b", 1.0))) == ""
+    assert "place 1" in difference(asked, answer(("b", 1.0), ("a", 2.0), ("c", 1.0)))
+    assert "score" in difference(asked, answer(("a", 2.01), ("b", 1.0), ("c", 1.0)))
+    assert "twice" in difference(asked, answer(("a", 2.0), ("b", 1.0), ("b", 1.0)))
+    assert "place 3" in difference(asked, answer(("a", 2.0), ("b", 1.0), ("d", 1.0)))
+    assert "expected 3 items" in difference(asked, answer(("a", 2.0)))

@@ -1,0 +1,138 @@
+"""Landed histories reach the endpoint's state, each purchase once."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipelines.actions.refresh_state import refresh_state
+from pipelines.contracts import CONTRACTS
+from pipelines.contracts.arrow import schema
+from pipelines.contracts.sifting import Sifted
+from pipelines.landing import Accepted, Batch, Landing
+from pipelines.settings import Settings
+from serving.group_commit import connect
+from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
+
+START = datetime(2017, 10, 2, 4, tzinfo=UTC)
+
+
+def event(event_id: str, item_id: str, hour: int, basket: str, **more: Any) -> dict[str, Any]:
+    moment = START + timedelta(hours=hour)
+    who_and_what = {"user_id": "1", "item_id": item_id, "basket_id": basket, "quantity": 1.0, "value": 2.0}
+    when = {"occurred_at": moment, "ingested_at": START + timedelta(days=7)}
+    return {"event_id": event_id, "event_type": "purchase"} | who_and_what | when | more
+
+
+def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    wanted = schema(CONTRACTS[name])
+    return pa.Table.from_pylist(
+        [{column: row.get(column) for column in wanted.names} for row in rows], wanted
+    )
+
+
+def accept(
+    landing: Landing, batch_id: str, posted_through: int | None = None, **tables: list[dict[str, Any]]
+) -> None:
+    """Accept rows as a batch, without judging them."""
+    batch = Batch(
+        batch_id,
+        "posted" if posted_through else "weeks",
+        START.isoformat(),
+        "a test",
+        None,
+        None,
+        posted_through,
+    )
+    nothing = pa.table({})
+    landing.accept(
+        Accepted(batch, {}), {name: sifted(table(name, rows), nothing) for name, rows in tables.items()}
+    )
+
+
+def sifted(rows: pa.Table, nothing: pa.Table) -> Sifted:
+    fields = {"accepted": rows, "quarantined": nothing}
+    others = {name: 0 for name in Sifted.__dataclass_fields__ if name not in fields}
+    return Sifted(**fields, **others)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+@pytest.fixture
+def landing(here: Settings) -> Landing:
+    landing = Landing(here.landing)
+    items = [
+        {"item_id": item, "title": item, "recommendable": item != "fuel"} for item in ("10", "20", "fuel")
+    ]
+    rows = [
+        event("e3", "20", 30, "b2"),
+        event("e1", "20", 5, "b1"),
+        event("e0", "10", 5, "b1"),
+        event("e4", "fuel", 31, "b3"),
+        event("e5", "10", 32, "b4", event_type="view"),
+        event("e6", "unknown", 33, "b5"),
+    ]
+    accept(landing, "weeks-01-44", items=items, events=rows)
+    return landing
+
+
+def history_of(here: Settings, user_id: str) -> list[tuple[str, int]]:
+    state = ShopperState(here.state_file)
+    found = state.history(user_id)
+    state.close()
+    return list(zip(found.items.tolist(), found.baskets.tolist(), strict=True))
+
+
+def post(here: Settings, event_id: str, item_id: str, hour: int) -> None:
+    at = int((START + timedelta(hours=hour)).timestamp() * 1_000_000)
+    body = {"user_id": "1", "item_id": item_id, "basket_id": event_id}
+    with connect(here.state_file, SCHEMA) as connection:
+        append_events(connection, [LoggedEvent(event_id, "purchase", at, body)])
+
+
+def test_refresh_state__keeps_recommendable_purchases_in_order_of_baskets(
+    here: Settings, landing: Landing
+) -> None:
+    result = refresh_state(here)
+    assert (result.shoppers, result.purchases, result.fresh_purchases) == (1, 3, 0)
+    assert history_of(here, "1") == [("10", 0), ("20", 0), ("20", 1)]
+
+
+def test_refresh_state__landed_posted_purchase_counts_once(here: Settings, landing: Landing) -> None:
+    refresh_state(here)
+    post(here, "posted-1", "10", 40)
+    post(here, "posted-2", "20", 41)
+    both = [("10", 0), ("20", 0), ("20", 1), ("10", 2), ("20", 3)]
+    assert history_of(here, "1") == both
+    accept(landing, "posted-1-1", posted_through=1, events=[event("posted-1", "10", 40, "posted-1")])
+    assert refresh_state(here).fresh_purchases == 1
+    assert history_of(here, "1") == both
+    refresh_state(here)
+    assert history_of(here, "1") == both
+
+
+def test_refresh_state__event_that_landed_by_another_way_counts_once(
+    here: Settings, landing: Landing
+) -> None:
+    refresh_state(here)
+    post(here, "posted-1", "10", 40)
+    accept(landing, "file-abc", events=[event("posted-1", "10", 40, "posted-1")])
+    assert refresh_state(here).fresh_purchases == 0
+    assert history_of(here, "1")[-1] == ("10", 2)
+
+
+def test_refresh_state__quarantined_posted_purchase_is_forgotten(here: Settings, landing: Landing) -> None:
+    refresh_state(here)
+    post(here, "bad", "10", 40)
+    accept(landing, "posted-1-1", posted_through=1)
+    assert refresh_state(here).fresh_purchases == 0
+    assert history_of(here, "1") == [("10", 0), ("20", 0), ("20", 1)]
+
+
+def test_refresh_state__before_any_landing_knows_nobody(here: Settings) -> None:
+    assert refresh_state(here).shoppers == 0

@@ -1,0 +1,128 @@
+"""One real stack for all end-to-end tests, on free ports, and the turns of the loop that they look at."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from pipelines.settings import Settings
+from pipelines.stack.passwords import passwords
+from pipelines.stack.ports import free_port
+from tests.e2e.running_shop import INGEST, PORTS, TRAIN, RunningShop, copy_checkout
+
+# Everything is real and as params.yaml says, but for how often an interval is resampled for the reports.
+SMALLER = {"evaluate_candidate.bootstrap_samples": 200}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
+    folder = tmp_path_factory.mktemp("shop")
+    ports: dict[str, int] = {}
+    for name in PORTS:
+        ports[name] = free_port("127.0.0.1", max(ports.values(), default=31000) + 1)
+    copy_checkout(folder / "checkout", SMALLER)
+    made = RunningShop(Settings(checkout=folder / "checkout", home=folder / "home", **ports))
+    try:
+        made.shoploop("up", timeout=600)
+        yield made
+    finally:
+        made.shoploop("down")
+
+
+@pytest.fixture(scope="session")
+def first(shop: RunningShop) -> dict[str, str]:
+    """The first turn: the history lands, and its asset starts a training."""
+    ingest = shop.trigger(INGEST, weeks=0)
+    assert shop.wait(INGEST, ingest) == "success", shop.explain(INGEST, ingest)
+    training = shop.training_after(ingest)
+    assert shop.wait(TRAIN, training) == "success", shop.explain(TRAIN, training)
+    return {"run": training, "release": shop.live()}
+
+
+@pytest.fixture(scope="session")
+def second(shop: RunningShop, first: dict[str, str]) -> dict[str, Any]:
+    """The second turn, one real week later, under load."""
+    with shop.load() as load:
+        ingest = shop.trigger(INGEST, weeks=1)
+        assert shop.wait(INGEST, ingest) == "success", shop.explain(INGEST, ingest)
+        training = shop.training_after(ingest)
+        assert shop.wait(TRAIN, training) == "success", shop.explain(TRAIN, training)
+        time.sleep(1)
+    return {"run": training, "release": shop.live(), "load": load}
+
+
+@pytest.fixture(scope="session")
+def refused(shop: RunningShop, second: dict[str, Any]) -> dict[str, Any]:
+    """A training of a checkout whose feature file takes every item for another one."""
+    file, edited = permute_items(shop.settings.checkout)
+    original = file.read_text()
+    file.write_text(edited)
+    try:
+        run = shop.trigger(TRAIN, reason="item ids permuted")
+        assert shop.wait(TRAIN, run) == "success", shop.explain(TRAIN, run)
+    finally:
+        file.write_text(original)
+    return {"run": run, "edited": [str(file.relative_to(shop.settings.checkout))]}
+
+
+@pytest.fixture(scope="session")
+def page(shop: RunningShop) -> Iterator[Page]:
+    """A browser whose user has logged in to Airflow."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        made = browser.new_page(viewport={"width": 1600, "height": 1000})
+        made.set_default_timeout(60_000)
+        log_in(made, shop)
+        yield made
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go; the documentation takes them from there."""
+    folder = os.environ.get("SHOPLOOP_SCREENSHOTS")
+    path = Path(folder) if folder else tmp_path_factory.mktemp("pictures")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def log_in(page: Page, shop: RunningShop) -> None:
+    known = passwords(shop.settings)
+    page.goto(shop.settings.airflow)
+    page.locator("input[name=username]").fill(known.airflow_user)
+    page.locator("input[name=password]").fill(known.airflow_password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Welcome").first).to_be_visible()
+
+
+PERMUTED = """FROM (
+    SELECT
+        known.user_id, known.basket_id, known.occurred_us, known.week, known.quantity, known.value,
+        known.event_type, shifted.other AS item_id
+    FROM known_events AS known
+    INNER JOIN (
+        SELECT item_id, COALESCE(LAG(item_id, 7) OVER (ORDER BY item_id), MIN(item_id) OVER ()) AS other
+        FROM items
+    ) AS shifted ON known.item_id = shifted.item_id
+) AS known_events
+"""
+
+
+def permute_items(checkout: Path) -> tuple[Path, str]:
+    """The feature file that all learning rests on, and its text with every item taken for another one."""
+    file = checkout / "pipelines/features/basket_lines.sql"
+    text = file.read_text()
+    assert text.count("FROM known_events\n") == 1
+    return file, text.replace("FROM known_events\n", PERMUTED)

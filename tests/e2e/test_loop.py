@@ -1,0 +1,182 @@
+"""The loop turns on real data with all tools real. The tests build on each other, in this order."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.stack.environment import mlflow_client_environment
+from tests.e2e.running_shop import INGEST, ROLLBACK, TRAIN, RunningShop
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+
+STAGES_AND_GATE = ("train_sequence", "decide_promotion", "log_run", "read_decision")
+
+
+def test_first_turn__ends_with_a_promoted_release_and_real_recommendations(
+    shop: RunningShop, first: dict[str, str]
+) -> None:
+    states = shop.states(TRAIN, first["run"])
+    answer = shop.ask("1")
+
+    assert states["finished"] == "success", shop.note(TRAIN, first["run"])
+    assert states["refused"] == states["approve_release"] == "skipped"
+    assert shop.decision(first["run"])["verdict"] == "PASS"
+    assert answer["source"] == "blend"
+    assert len({item["item_id"] for item in answer["items"]}) == 10
+    assert all(item["title"] and item["reason"] for item in answer["items"])
+    assert not shop.facts(first["run"])["dirty"]
+
+
+def test_first_turn__again_is_nothing_new_without_decision_or_release(
+    shop: RunningShop, first: dict[str, str]
+) -> None:
+    again = shop.trigger(TRAIN)
+
+    assert shop.wait(TRAIN, again) == "success"
+    states = shop.states(TRAIN, again)
+    assert states["nothing_new"] == "success"
+    assert {states[name] for name in (*STAGES_AND_GATE, "release_model")} == {"skipped"}
+    assert "NOTHING_NEW" in shop.note(TRAIN, again)
+    assert shop.live() == first["release"]
+
+
+def test_first_turn__is_in_mlflow_with_history_and_lineage(
+    shop: RunningShop, first: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    for name, value in mlflow_client_environment(shop.settings).items():
+        monkeypatch.setenv(name, value)
+    client = MlflowClient(shop.settings.mlflow)
+    facts = shop.facts(first["run"])
+    experiment = client.get_experiment_by_name("train_recommender")
+    run = client.search_runs([experiment.experiment_id], f"tags.`shoploop.run_id` = '{first['run']}'")[0]
+
+    assert run.data.tags["verdict"] == "PASS"
+    assert run.data.tags["tree_id"] == facts["tree_id"]
+    assert run.data.tags["data_sha256"] == facts["data_sha256"]
+    assert [name for name in run.data.metrics if name.startswith("training.")]
+    kept = {file.path for file in client.list_artifacts(run.info.run_id, "lineage")}
+    assert {"lineage/dvc.lock", "lineage/params.yaml", "lineage/code.tar.gz"} <= kept
+    assert client.get_model_version_by_alias("recommender", "champion").run_id == run.info.run_id
+
+
+def test_one_more_week__is_judged_on_the_frozen_holdout_against_the_champion(
+    shop: RunningShop, first: dict[str, str], second: dict[str, Any]
+) -> None:
+    facts, decision = shop.facts(second["run"]), shop.decision(second["run"])
+    checks = {check["name"]: check for check in decision["checks"]}
+
+    assert facts["week"] == 45
+    assert facts["champion_release_id"] == first["release"]
+    assert checks["holdout_is_frozen"]["verdict"] == "PASS"
+    assert "not_inferior_to_champion" in checks
+    assert "first_model" not in checks
+    assert shop.states(TRAIN, second["run"])["finished"] == "success", decision["summary"]
+
+
+def test_one_more_week__swaps_the_release_without_one_failed_request(
+    first: dict[str, str], second: dict[str, Any]
+) -> None:
+    load = second["load"]
+
+    assert load.releases == [first["release"], second["release"]]
+    assert set(load.outcomes) == {"200"}, load.outcomes
+    assert load.outcomes["200"] > 500
+
+
+def test_bad_week__fails_at_validation_and_nothing_downstream_runs(
+    shop: RunningShop, second: dict[str, Any], tmp_path: Path
+) -> None:
+    trainings = len(shop.airflow.runs(TRAIN))
+    accepted = sorted((shop.settings.landing / "accepted").rglob("*.parquet"))
+    bad = pq.read_table(shop.settings.landing / "accepted/events/week-45.parquet").slice(0, 2000).to_pandas()
+    bad["quantity"] = -1
+    bad["event_id"] = [f"bad-{number}" for number in range(len(bad))]
+    bad.to_parquet(tmp_path / "bad_week.parquet")
+
+    run = shop.trigger(INGEST, file=str(tmp_path / "bad_week.parquet"))
+
+    assert shop.wait(INGEST, run) == "failed"
+    states = shop.states(INGEST, run)
+    assert states["land_batch"] == "success", shop.explain(INGEST, run)
+    assert states["validate_batch"] == "failed"
+    assert states["refresh_state"] == states["publish_events"] == "upstream_failed"
+    assert "quantity" in shop.log(INGEST, run, "validate_batch")
+    time.sleep(5)
+    assert len(shop.airflow.runs(TRAIN)) == trainings
+    assert sorted((shop.settings.landing / "accepted").rglob("*.parquet")) == accepted
+    assert shop.live() == second["release"]
+
+
+def test_failed_task__is_cleared_and_rerun(shop: RunningShop, second: dict[str, Any], tmp_path: Path) -> None:
+    later = tmp_path / "later.parquet"
+    run = shop.trigger(INGEST, file=str(later))
+    assert shop.wait(INGEST, run) == "failed"
+    rows = pq.read_table(shop.settings.landing / "accepted/events/week-45.parquet").slice(0, 50)
+    pq.write_table(rows, later)  # known rows: duplicates, so that nothing new is published
+
+    shop.clear(INGEST, run, "land_batch")
+
+    assert shop.wait(INGEST, run) == "success", shop.explain(INGEST, run)
+    assert shop.states(INGEST, run)["publish_events"] == "skipped"
+
+
+def test_bad_candidate__of_an_edited_file_is_refused_and_the_old_release_answers(
+    shop: RunningShop, second: dict[str, Any], refused: dict[str, Any]
+) -> None:
+    run = refused["run"]
+    facts, states = shop.facts(run), shop.states(TRAIN, run)
+
+    assert facts["dirty"]
+    assert facts["changed"] == refused["edited"]
+    assert shop.decision(run)["verdict"] == "FAIL"
+    assert states["refused"] == "success"
+    assert states["register_version"] == states["release_model"] == "skipped"
+    assert "FAIL" in shop.log(TRAIN, run, "read_decision")
+    assert "refused" in shop.note(TRAIN, run)
+    assert shop.live() == second["release"]
+
+
+def test_rollback__goes_to_the_previous_release_without_retraining(
+    shop: RunningShop, first: dict[str, str], second: dict[str, Any]
+) -> None:
+    with shop.load() as load:
+        run = shop.trigger(ROLLBACK, reason="a test of going back")
+        assert shop.wait(ROLLBACK, run) == "success", shop.explain(ROLLBACK, run)
+        assert shop.live() == first["release"]
+        back = shop.trigger(ROLLBACK, reason="and forth again", release_id=second["release"])
+        assert shop.wait(ROLLBACK, back) == "success", shop.explain(ROLLBACK, back)
+
+    assert shop.live() == second["release"]
+    assert set(load.outcomes) == {"200"}, load.outcomes
+
+
+def test_posted_events__land_with_the_next_ingest_and_a_killed_scheduler_stops_no_run(
+    shop: RunningShop, second: dict[str, Any]
+) -> None:
+    item = shop.ask()["items"][0]["item_id"]
+    event = {"event_id": "e2e-1", "user_id": "1", "event_type": "purchase", "item_id": item}
+    event |= {"quantity": 1, "value": 2.5, "basket_id": "e2e-basket"}
+    answer = httpx.post(f"{shop.settings.endpoint}/v1/events", json=event, trust_env=False)
+    assert answer.status_code in (200, 202), answer.text
+
+    ingest = shop.trigger(INGEST, weeks=1)
+    shop.wait_for_task(INGEST, ingest, "land_batch", ("running", "success"))
+    shop.kill("airflow-scheduler")
+    shop.shoploop("up")
+
+    assert shop.wait(INGEST, ingest) == "success", shop.explain(INGEST, ingest)
+    posted = list((shop.settings.landing / "accepted/events").glob("posted-*.parquet"))
+    assert [row["event_id"] for file in posted for row in pq.read_table(file).to_pylist()] == ["e2e-1"]
+    training = shop.training_after(ingest)
+    shop.wait_for_task(TRAIN, training, "build_features", ("running",))
+    shop.kill("airflow-scheduler")
+    shop.shoploop("up")
+    assert shop.wait(TRAIN, training) == "success", shop.explain(TRAIN, training)
+    assert shop.facts(training)["week"] == 46
+    assert shop.live().startswith("r-4")

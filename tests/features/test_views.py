@@ -1,0 +1,160 @@
+"""The SQL views on shops small enough to work out by hand, and a search for leaks."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.features.views import FeatureError, build_views, read_view
+from pipelines.params import load_params
+
+WEEK_US = 604_800_000_000
+VIEWS = load_params(Path(__file__).parents[2] / "params.yaml").build_features.views
+AT = 40 * WEEK_US  # the moment: start of week 41 of a shop whose week n begins at (n - 1) weeks
+MICROS = pa.timestamp("us", tz="UTC")
+
+
+def moment(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1e6, UTC)
+
+
+def shop(folder: Path, rows: list[tuple]) -> tuple[Path, Path]:
+    """Rows are (user, basket, item, weeks before the moment[, ingested weeks before the moment])."""
+    folder.mkdir(parents=True, exist_ok=True)
+    events = [
+        {
+            "event_id": f"{number}",
+            "event_type": "purchase",
+            "user_id": row[0],
+            "basket_id": row[1],
+            "item_id": row[2],
+            "quantity": 1.0,
+            "value": 2.0,
+            "week": int(40 - row[3]) + 1,
+            "occurred_at": moment(AT - int(row[3] * WEEK_US)),
+            "ingested_at": moment(AT - int((row[4] if len(row) > 4 else row[3]) * WEEK_US)),
+        }
+        for number, row in enumerate(rows)
+    ]
+    table = pa.Table.from_pylist(events)
+    for name in ("occurred_at", "ingested_at"):
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(MICROS))
+    pq.write_table(table, folder / "events.parquet")
+    items = [{"item_id": name, "recommendable": name != "fuel"} for name in ("milk", "bread", "eggs", "fuel")]
+    pq.write_table(pa.Table.from_pylist(items), folder / "items.parquet")
+    return folder / "events.parquet", folder / "items.parquet"
+
+
+def build(folder: Path, rows: list[tuple]) -> dict[str, list[dict]]:
+    events, items = shop(folder, rows)
+    build_views(VIEWS, events, items, AT, 41, folder / "out")
+    return {name: pq.read_table(folder / "out" / f"{name}.parquet").to_pylist() for name in VIEWS}
+
+
+BASICS = [
+    ("ann", "b1", "milk", 3.5),
+    ("ann", "b1", "bread", 3.5),
+    ("ann", "b2", "milk", 1.5),
+    ("ann", "b2", "fuel", 1.5),
+    ("bob", "b3", "milk", 12.5),
+]
+
+
+def test_basket_lines__numbers_baskets_and_leaves_out_what_is_not_recommendable(tmp_path: Path) -> None:
+    lines = build(tmp_path, BASICS)["basket_lines"]
+    assert [(line["user_id"], line["basket"], line["item_id"]) for line in lines] == [
+        ("ann", 0, "bread"),
+        ("ann", 0, "milk"),
+        ("ann", 1, "milk"),
+        ("bob", 0, "milk"),
+    ]
+
+
+def test_household_items__fades_by_a_tenth_a_week(tmp_path: Path) -> None:
+    rows = {(row["user_id"], row["item_id"]): row for row in build(tmp_path, BASICS)["household_items"]}
+    assert rows["ann", "milk"]["decayed_baskets"] == pytest.approx(0.9**3.5 + 0.9**1.5)
+    assert rows["bob", "milk"]["baskets"] == 1
+
+
+def test_item_popularity__counts_households_per_window(tmp_path: Path) -> None:
+    rows = {row["item_id"]: row for row in build(tmp_path, BASICS)["item_popularity"]}
+    milk, bread = rows["milk"], rows["bread"]
+    assert (milk["households_1w"], milk["households_4w"], milk["households_8w"], milk["households"]) == (
+        0,
+        1,
+        1,
+        2,
+    )
+    assert (bread["households_4w"], bread["sellable"]) == (1, True)
+
+
+def test_item_popularity__not_sold_for_eight_weeks_is_not_sellable(tmp_path: Path) -> None:
+    assert build(tmp_path, [("bob", "b3", "milk", 12.5)])["item_popularity"][0]["sellable"] is False
+
+
+def test_basket_transitions__needs_three_pairs(tmp_path: Path) -> None:
+    rows = [(user, f"{user}1", "milk", 5) for user in "abc"] + [
+        (user, f"{user}2", "bread", 4) for user in "abc"
+    ]
+    assert build(tmp_path, rows)["basket_transitions"] == [
+        {"item_id": "milk", "next_item_id": "bread", "transitions": 3}
+    ]
+    assert build(tmp_path / "two", rows[:2] + rows[3:5])["basket_transitions"] == []
+
+
+def test_copurchases__by_hand(tmp_path: Path) -> None:
+    rows = [(f"u{n}", f"b{n}", "milk", 2) for n in range(5)] + [
+        (f"u{n}", f"b{n}", "bread", 2) for n in range(4)
+    ]
+    rows += [("u9", "b9", "bread", 2)]
+    found = build(tmp_path, rows)["copurchases"]
+    assert [(row["item_id"], row["other_item_id"], row["support"]) for row in found] == [
+        ("bread", "milk", 4),
+        ("milk", "bread", 4),
+    ]
+    assert found[0]["strength"] == pytest.approx(4 / 5)
+
+
+def test_read_view__missing_file_names_params(tmp_path: Path) -> None:
+    with pytest.raises(FeatureError, match=r"spend\.sql is missing, but build_features\.views"):
+        read_view("spend", tmp_path)
+
+
+def test_build_views__refused_sql_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "bad.sql").write_text("-- key: user_id\nSELECT nothing FROM known_events")
+    events, items = shop(tmp_path, BASICS)
+    with pytest.raises(FeatureError, match=r"bad\.sql is refused by DuckDB.*nothing"):
+        build_views(("bad",), events, items, AT, 41, tmp_path / "out", tmp_path)
+
+
+def test_build_views__same_rows_same_bytes(tmp_path: Path) -> None:
+    build(tmp_path / "one", BASICS)
+    build(tmp_path / "two", list(reversed(BASICS)))
+    for name in VIEWS:
+        first, second = (tmp_path / run / "out" / f"{name}.parquet" for run in ("one", "two"))
+        assert first.read_bytes() == second.read_bytes(), name
+
+
+past = st.tuples(
+    st.sampled_from(["ann", "bob"]),
+    st.sampled_from(["b1", "b2", "b3"]),
+    st.sampled_from(["milk", "bread", "eggs"]),
+    st.floats(0.01, 39),
+)
+unknown_yet = st.one_of(
+    st.tuples(st.just("ann"), st.just("f1"), st.sampled_from(["milk", "eggs"]), st.floats(-5, 0)),
+    # Happened before the moment, but was learned of after it.
+    st.tuples(st.just("bob"), st.just("f2"), st.just("bread"), st.floats(0.01, 30), st.floats(-5, -0.01)),
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(known=st.lists(past, min_size=1, max_size=12), future=st.lists(unknown_yet, max_size=6))
+def test_build_views__nothing_after_the_moment_changes_a_feature(
+    tmp_path: Path, known: list[tuple], future: list[tuple]
+) -> None:
+    assert build(tmp_path / "with", known + future) == build(tmp_path / "without", known)

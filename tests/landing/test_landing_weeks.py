@@ -1,0 +1,150 @@
+"""Weeks of the real source, posted events, and interruptions."""
+
+import json
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from landed_files import HISTORY, files_of
+
+from pipelines.actions.fetch_inputs import fetch_inputs
+from pipelines.actions.land_batch import LandRequest, land_batch
+from pipelines.actions.validate_batch import ValidateResult, validate_batch
+from pipelines.landing import LandingError
+from pipelines.settings import CHECKOUT, Settings
+from pipelines.shop import OpenShop
+from pipelines.tables import StorageError, read_table
+
+Land = Callable[..., ValidateResult]
+
+
+def post(settings: Settings, *events: dict[str, object]) -> None:
+    """Append to the event log as the endpoint does."""
+    settings.state_file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(settings.state_file)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS posted_events "
+            "(seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, received_at TEXT "
+            "NOT NULL)"
+        )
+        rows = [(event["event_id"], json.dumps(event)) for event in events]
+        connection.executemany(
+            "INSERT INTO posted_events (event_id, body, received_at) VALUES (?, ?, '')", rows
+        )
+
+
+def test_source__lands_history_then_week_by_week(
+    shop: OpenShop, shop_settings: Settings, land: Land, tmp_path: Path
+) -> None:
+    first = land()
+    assert [record.batch.batch_id for record in first.batches] == ["weeks-01-05"]
+    assert shop.clock.week == HISTORY
+    events = first.batches[0].counts["events"]
+    assert events["rows_in"] == events["accepted"] + events["quarantined"]
+    assert first.batches[0].violations["events"] == {"quantity_in_range": events["quarantined"]}
+    assert read_table(shop.landing.events_of("weeks-01-05")).num_rows == events["accepted"]
+    inputs = fetch_inputs(shop_settings, tmp_path / "ws")
+    before = files_of(tmp_path / "ws/data/inputs")
+
+    assert land().status == "nothing_pending"
+    assert land_batch(shop_settings, LandRequest(until_week=5)).status == "already_accepted"
+    now = shop.clock.now()
+    moment = now.isoformat()
+    view = {"event_type": "view", "user_id": "900", "item_id": "25671", "occurred_at": moment}
+    post(shop_settings, view | {"event_id": "v1"}, view | {"event_id": "v2", "item_id": 5})
+    posted = land()
+    assert [record.batch.batch_id for record in posted.batches] == ["posted-1-2"]
+    assert posted.batches[0].counts["events"] == {
+        "rows_in": 2, "accepted": 1, "quarantined": 1, "duplicates": 0
+    }  # fmt: skip
+    assert fetch_inputs(shop_settings, tmp_path / "ws").batch_ids == inputs.batch_ids
+    assert files_of(tmp_path / "ws/data/inputs") == before, "what training cannot know yet changes no input"
+
+    post(shop_settings, view | {"event_id": "v3"})
+    second = land(weeks=1)
+    assert [record.batch.batch_id for record in second.batches] == ["posted-3-3", "week-06"]
+    assert shop.clock.week == 6
+    assert set(fetch_inputs(shop_settings, tmp_path / "ws").batch_ids) == {
+        "weeks-01-05", "posted-1-2", "posted-3-3", "week-06"
+    }  # fmt: skip
+
+
+def test_source__says_where_it_ends(shop_settings: Settings) -> None:
+    with pytest.raises(LandingError, match="ends with week 53: expected a week up to that, found 105"):
+        land_batch(shop_settings, LandRequest(weeks=100))
+
+
+def test_fetch_inputs__asks_for_the_history_first(shop_settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(LandingError, match="land the history first"):
+        fetch_inputs(shop_settings, tmp_path / "ws")
+
+
+def test_full_disk__leaves_what_was_accepted_and_can_be_repeated(
+    shop: OpenShop, shop_settings: Settings, land: Land, week_file: Callable[..., Path]
+) -> None:
+    land(file=week_file(1), week=1)
+    before = files_of(shop.landing.root / "accepted")
+    before_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before_limit[1]))
+    try:
+        with pytest.raises(StorageError, match=r"the disk is full .*nothing was changed: free some space"):
+            land_batch(shop_settings, LandRequest(weeks=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before_limit)
+    assert files_of(shop.landing.root / "accepted") == before
+    assert shop.landing.pending() == []
+    assert land_batch(shop_settings, LandRequest(weeks=1)).batch_ids == ("week-02",)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "raw/weeks-01-05/batch.json",
+        "accepted/events/weeks-01-05.parquet",
+        "accepted/batches/weeks-01-05.json",
+    ],
+)
+def test_killed_process__leaves_nothing_half_accepted(
+    shop: OpenShop, shop_settings: Settings, moment: str
+) -> None:
+    """Killed while landing, and twice while accepting; a repetition completes it."""
+    assert _killed_at(shop.landing.root / moment, shop_settings) == -signal.SIGKILL
+    assert shop.landing.accepted() == []
+    assert shop.clock.week == 0
+    land_batch(shop_settings)
+    assert [record.batch.batch_id for record in validate_batch(shop_settings).batches] == ["weeks-01-05"]
+    assert shop.clock.week == HISTORY
+    assert read_table(shop.landing.events_of("weeks-01-05")).num_rows > 0
+
+
+def test_killed_before_the_clock_moved__is_repaired_by_the_next_landing(
+    shop: OpenShop, shop_settings: Settings, land: Land, week_file: Callable[..., Path]
+) -> None:
+    land(file=week_file(1), week=1)
+    shop_settings.clock_file.unlink()
+    land_batch(shop_settings, LandRequest(until_week=1))
+    assert shop.clock.week == 1
+
+
+def _killed_at(path: Path, settings: Settings) -> int:
+    """Land and judge in a process that is killed the moment it would put ``path`` into place."""
+    code = (
+        "import os, signal, sys\n"
+        "def watch(event, values):\n"
+        "    if event == 'os.rename' and str(values[1]) == sys.argv[1]:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(watch)\n"
+        "from pipelines.actions.land_batch import land_batch\n"
+        "from pipelines.actions.validate_batch import validate_batch\n"
+        "from pipelines.settings import settings\n"
+        "land_batch(settings()); validate_batch(settings())"
+    )
+    environment = {"SHOPLOOP_HOME": str(settings.home), "SHOPLOOP_CHECKOUT": str(settings.checkout)}
+    command = [sys.executable, "-c", code, str(path)]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, timeout=300).returncode

@@ -1,0 +1,32 @@
+"""Fixtures of the release tests."""
+
+import pytest
+from endpoint_under_test import EndpointUnderTest, eventually, marked
+from postgres_under_test import PostgresUnderTest
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    yield from run_and_clear(EndpointUnderTest(tmp_path))
+
+
+@pytest.fixture
+def endpoint_on_postgres(tmp_path, postgres):
+    yield from run_and_clear(EndpointUnderTest(tmp_path, postgres.new_database()))
+
+
+def run_and_clear(under_test):
+    yield under_test
+    under_test.stop()
+    try:
+        eventually(lambda: not marked(under_test.home), 5, "the end of every process")
+    finally:
+        for stray in marked(under_test.home):
+            stray.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    under_test = PostgresUnderTest()
+    yield under_test
+    under_test.remove()

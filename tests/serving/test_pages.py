@@ -1,0 +1,65 @@
+"""The OpenAPI document and the docs page."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from serving import pages
+from serving.routes import ROUTES
+from serving.schemas import decode_events
+from tests.serving.plane_under_test import Plane
+
+
+def references(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        found = {node["$ref"]} if "$ref" in node else set()
+        return found.union(*(references(value) for value in node.values())) if node else found
+    return set().union(*(references(value) for value in node)) if isinstance(node, list) and node else set()
+
+
+def test_openapi__every_reference_resolves() -> None:
+    document = msgspec.json.decode(pages.PAGES["/openapi.json"].body)
+    assert document["openapi"].startswith("3.1")
+    names = {reference.rsplit("/", 1)[1] for reference in references(document)}
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_openapi__requests_refuse_unknown_fields() -> None:
+    schemas = pages.openapi()["components"]["schemas"]
+    for name in ("RecommendationsRequest", "SimilarItemsRequest", "PostedEvent"):
+        assert schemas[name]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.answer], ids=lambda route: route.handler
+)
+def test_openapi__examples_fit_their_own_types(route: Any) -> None:
+    sent, answered = route.example
+    if sent is not None:
+        msgspec.json.decode(msgspec.json.encode(sent), type=route.request)
+    msgspec.json.decode(msgspec.json.encode(answered), type=route.answer)
+
+
+def test_openapi__event_example_is_accepted() -> None:
+    (route,) = (route for route in ROUTES if route.path == "/v1/events")
+    assert len(decode_events(msgspec.json.encode(route.example[0]))) == 1
+
+
+def test_docs__name_every_route_and_load_nothing_from_elsewhere(plane: Plane) -> None:
+    status, page = plane.ask("GET", "/docs")
+    assert status == 200
+    assert all(route.path in page for route in ROUTES)
+    assert not re.search(r"(src|href)=[\"'](https?:)?//", page)
+    assert "<script" not in page
+
+
+def test_docs__examples_are_answered(plane: Plane) -> None:
+    for route in ROUTES:
+        status, _ = plane.ask(route.method, route.path, route.example[0])
+        assert status == 200, route.path
+
+
+def test_openapi__is_served_as_generated(plane: Plane) -> None:
+    assert plane.ask("GET", "/openapi.json") == (200, pages.openapi())

@@ -1,0 +1,148 @@
+"""Shopper state and group commit, without a server."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.contracts.events import ABOUT_AN_ITEM, EVENT_TYPES
+from pipelines.domain import History
+from serving import schemas
+from serving.group_commit import GroupCommit, connect
+from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
+from tests.serving.tiny_bundle import NOW, WEEK, tea_drinker
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> ShopperState:
+    state = ShopperState(tmp_path / "shopper.db")
+    state.replace_histories([tea_drinker("1")])
+    return state
+
+
+def append(path: Path, *events: LoggedEvent) -> int:
+    with connect(path, SCHEMA) as connection:
+        return append_events(connection, list(events))
+
+
+def bought(event_id: str, item_id: str, at: int, basket: str = "b", user_id: str = "1") -> LoggedEvent:
+    return LoggedEvent(
+        event_id, "purchase", at, {"user_id": user_id, "item_id": item_id, "basket_id": basket}
+    )
+
+
+def test_schemas__event_types_are_the_contract_s() -> None:
+    assert schemas.EventType.__args__ == EVENT_TYPES
+    assert frozenset(ABOUT_AN_ITEM) == schemas.ABOUT_AN_ITEM
+
+
+def test_history__survives_the_round_trip(state: ShopperState) -> None:
+    found, expected = state.history("1"), tea_drinker("1")
+    assert found.items.tolist() == expected.items.tolist()
+    assert found.times.tolist() == expected.times.tolist()
+    assert found.baskets.tolist() == expected.baskets.tolist()
+
+
+def test_history__unknown_shopper_is_empty(state: ShopperState) -> None:
+    assert len(state.history("nobody").items) == 0
+
+
+def test_history__posted_purchases_join_in_order_of_time(state: ShopperState, tmp_path: Path) -> None:
+    append(
+        tmp_path / "shopper.db",
+        bought("late", "20", NOW),
+        bought("late-too", "10", NOW),
+        bought("late-again", "10", NOW),  # the same item of the same basket: a basket is a set
+        bought("other-till", "10", NOW, basket="c"),
+        bought("between", "30", NOW - WEEK - 5),
+    )
+    found = state.history("1")
+    assert found.items.tolist() == ["40", "50", "30", "50", "10", "20", "10"]
+    assert found.baskets.tolist() == [0, 0, 1, 2, 3, 3, 4]
+    assert (np.diff(found.times) >= 0).all()
+
+
+def test_replace_histories__forgets_what_landed_or_was_judged_and_keeps_the_rest(
+    state: ShopperState, tmp_path: Path
+) -> None:
+    events = [bought(name, "60", NOW, basket=name, user_id="2") for name in ("judged", "landed", "fresh")]
+    append(tmp_path / "shopper.db", *events)
+    assert state.replace_histories([], landed_event_ids=["landed"], judged_through=1) == 0
+    assert state.fresh_event_ids() == ["fresh"]
+    assert len(state.history("1").items) == 0
+
+
+def test_replace_histories__a_failure_half_way_changes_nothing(state: ShopperState) -> None:
+    def histories():  # type: ignore[no-untyped-def]
+        yield tea_drinker("2")
+        raise OSError("the landing store went away")
+
+    with pytest.raises(OSError, match="went away"):
+        state.replace_histories(histories())
+    assert len(state.history("1").items) == 3
+    assert len(state.history("2").items) == 0
+
+
+def test_replace_histories__readers_see_all_or_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "shopper.db"
+    writer = ShopperState(path)
+    append(path, bought("e", "60", NOW, user_id="1"))
+    one = History("1", np.array(["60"]), np.array([NOW]), np.array([0], np.int32))
+    seen: set[int] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        reader = ShopperState(path)
+        while not stop.is_set():
+            seen.add(len(reader.history("1").items))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for _ in range(50):  # the purchase is fresh or landed, never both and never neither
+        writer.replace_histories([one], landed_event_ids=["e"])
+        with connect(path, SCHEMA) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM histories")
+            connection.execute("INSERT INTO fresh_purchases VALUES ('e', '1', '60', 'b', ?)", (NOW,))
+            connection.execute("COMMIT")
+    stop.set()
+    thread.join()
+    assert seen == {1}
+
+
+def test_append_events__first_of_an_id_wins(state: ShopperState, tmp_path: Path) -> None:
+    assert append(tmp_path / "shopper.db", bought("e", "60", NOW), bought("e", "10", NOW)) == 1
+    assert state.history("1").items.tolist() == ["40", "50", "50", "60"]
+
+
+def test_group_commit__fails_every_write_of_a_group_that_cannot_be_stored(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "full.db", "CREATE TABLE IF NOT EXISTS rows (content BLOB)")
+    connection.execute("PRAGMA max_page_count = 4")  # a disk with room for four pages
+
+    def insert(database: sqlite3.Connection, content: bytes) -> None:
+        database.execute("INSERT INTO rows VALUES (?)", (content,))
+
+    writer: GroupCommit[bytes, None] = GroupCommit(connection, insert)
+    writer.submit(b"small").result(timeout=5)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        writer.submit(b"x" * 100_000).result(timeout=5)
+    writer.submit(b"small again").result(timeout=5)
+    writer.close()
+    with connect(tmp_path / "full.db", "") as reader:
+        assert reader.execute("SELECT COUNT(*) FROM rows").fetchone() == (2,)
+
+
+def test_group_commit__close_writes_what_waits(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "log.db", "CREATE TABLE IF NOT EXISTS rows (content TEXT)")
+    writer: GroupCommit[str, object] = GroupCommit(
+        connection,
+        lambda database, row: database.execute("INSERT INTO rows VALUES (?)", (row,)).rowcount,
+        linger=0.2,
+    )
+    waiting = [writer.submit(str(number)) for number in range(1200)]
+    writer.close()
+    assert all(future.result(timeout=0) == 1 for future in waiting)
+    with connect(tmp_path / "log.db", "") as reader:
+        assert reader.execute("SELECT COUNT(*) FROM rows").fetchone() == (1200,)

@@ -1,0 +1,40 @@
+"""A shop of six items on disk, small enough to work its answers out by hand."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.domain import History
+from pipelines.ranking.bundle import seal, write_arrays, write_json
+
+IDS = ["10", "20", "30", "40", "50", "60"]
+TITLES = ["Milk", "Bread", "Eggs", "Apples", "Tea", "Coffee"]
+NOW = 1_509_336_000_000_000  # 2017-10-30T04:00:00Z
+WEEK = 604_800_000_000
+
+
+def write_tiny_bundle(path: Path) -> str:
+    """Write it and return its sha256. Milk is most popular; Tea and Coffee go together."""
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / "items.json", {"ids": IDS, "titles": TITLES})
+    popularity = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
+    write_arrays(path / "popularity.npz", {"scores": popularity, "sellable": np.ones(6, bool)})
+    neighbours = np.array([[1, 2], [0, -1], [0, -1], [-1, -1], [5, -1], [4, -1]], np.int32)
+    scores = np.where(neighbours >= 0, np.array([[0.9, 0.8]]), 0).astype(np.float32)
+    baskets = np.where(neighbours >= 0, np.array([[9, 8]]), 0).astype(np.int32)
+    write_arrays(path / "cooccurrence.npz", {"items": neighbours, "scores": scores, "baskets": baskets})
+    blend = [
+        {"system": "popularity", "scale": "share", "weight": 1.0},
+        {"system": "personal_frequency_decayed", "scale": "share", "weight": 2.0},
+    ]
+    return seal(path, {"format": 1, "week": 44, "blends": {"blend": blend}})
+
+
+def tea_drinker(user_id: str = "1") -> History:
+    """Bought Tea one week and two weeks before NOW, Apples with the first Tea.
+
+    A purchase keeps .9 a week: Tea .9 + .81 = 1.71, Apples .81. As shares of the largest, popularity once
+    and frequency twice: Tea .2 + 2 = 2.2, Apples .4 + 2 * .81 / 1.71 = 1.347368, Milk 1, Bread .8.
+    """
+    times = np.array([NOW - 2 * WEEK, NOW - 2 * WEEK, NOW - WEEK], np.int64)
+    return History(user_id, np.array(["40", "50", "50"]), times, np.array([0, 0, 1], np.int32))
