@@ -1,5 +1,6 @@
 """Run one stage of ``dvc.yaml`` in a workspace, as a person would: ``dvc repro --single-item NAME``."""
 
+import json
 import re
 import signal
 import subprocess
@@ -12,8 +13,10 @@ import psutil
 from pipelines.settings import Settings
 from pipelines.workspace import stage_environment
 
-FAILED_BY_ITSELF = re.compile(r"failed to run: .*, exited with [1-9]\d*$")
-"""DVC's words when the stage's own command ended with an error (a killed one has a negative code)."""
+ENDED_WITH = re.compile(r"failed to run: .*, exited with (-?\d+)$")
+"""DVC's words when the stage's command did not end well."""
+BY_A_SIGNAL = 128
+"""From here on a shell's code says that its command was killed; without a shell between, it is negative."""
 CANNOT_SUCCEED = 2
 
 
@@ -26,6 +29,7 @@ def run_stage(settings: Settings, workspace: Path, stage: str) -> int:
     """
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
     code_to_give = 0
+    _drop_broken_lock(workspace)
     with subprocess.Popen(
         command,
         cwd=workspace,
@@ -38,19 +42,40 @@ def run_stage(settings: Settings, workspace: Path, stage: str) -> int:
         _end_with_us(process.pid)
         for line in process.stdout or ():
             print(line, end="", flush=True)
-            if FAILED_BY_ITSELF.search(line.rstrip()):
+            if failed_by_itself(line):
                 code_to_give = CANNOT_SUCCEED
     return code_to_give or process.returncode
+
+
+def failed_by_itself(line: str) -> bool:
+    """Whether this line of DVC's says that the stage's command ended with an error of its own, not killed."""
+    found = ENDED_WITH.search(line.rstrip())
+    return bool(found) and 0 < int(found[1]) <= BY_A_SIGNAL
+
+
+def _drop_broken_lock(workspace: Path) -> None:
+    """Remove the file of DVC's locks if a kill caught DVC writing it; only this run works in the workspace."""
+    lock = workspace / ".dvc/tmp/rwlock"
+    try:
+        json.loads(lock.read_text())
+    except FileNotFoundError:
+        return
+    except ValueError:
+        print(f"{lock} was left half written by a process that was killed; removed", flush=True)
+        lock.unlink()
 
 
 def _end_with_us(pid: int) -> None:
     """When this process is told to end, end DVC and the stage below it: DVC does not pass a signal on."""
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        tree = [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
-        for process in tree:
+        dvc = psutil.Process(pid)
+        below = dvc.children(recursive=True)
+        for process in below:
             process.terminate()
-        for process in psutil.wait_procs(tree, timeout=5)[1]:
+        # DVC gives its locks back when it is interrupted, not when it is terminated.
+        dvc.send_signal(signal.SIGINT)
+        for process in psutil.wait_procs([dvc, *below], timeout=5)[1]:
             process.kill()
         raise SystemExit(128 + number)
 

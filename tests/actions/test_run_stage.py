@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipelines.actions.run_stage import failed_by_itself
 from pipelines.settings import Settings
 from pipelines.workspace import open_workspace, stage_environment
 from tests.workspace.test_snapshot import git
@@ -49,14 +50,18 @@ def settings(tmp_path: Path) -> Settings:
 
 def start(settings: Settings, what: str) -> tuple[Path, "subprocess.Popen[str]"]:
     workspace = open_workspace(settings, "run-1").path
-    (workspace / "data/inputs").mkdir(parents=True)
+    return workspace, work(settings, workspace, what)
+
+
+def work(settings: Settings, workspace: Path, what: str) -> "subprocess.Popen[str]":
+    (workspace / "data/inputs").mkdir(parents=True, exist_ok=True)
     (workspace / "data/inputs/what.txt").write_text(what)
     command = [sys.executable, "-m", "pipelines.commands.actions_runs", "run_stage"]
     command += ["--workspace", str(workspace), "--stage", "work"]
     # The action itself runs the code under test; the workspace's own package is a stand-in.
     environment = stage_environment(settings, workspace) | {"PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
-    return workspace, subprocess.Popen(
+    return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
     )
 
@@ -77,11 +82,25 @@ def test_run_stage__that_fails_by_itself_is_not_worth_a_second_try(settings: Set
     assert process.returncode == 2
 
 
-def test_run_stage__that_was_killed_is_worth_a_second_try(settings: Settings) -> None:
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_run_stage__that_was_killed_is_worth_a_second_try(
+    settings: Settings, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # DVC runs a stage by the caller's shell: one reports a killed command as 137, the other dies like it.
+    monkeypatch.setenv("SHELL", shell)
     _, process = start(settings, "die")
     output = process.communicate(timeout=120)[0]
 
     assert process.returncode not in (0, 2), output
+
+
+@pytest.mark.parametrize(
+    ("code", "by_itself"), [(1, True), (2, True), (128, True), (137, False), (143, False), (-9, False)]
+)
+def test_failed_by_itself__tells_an_error_from_a_signal(code: int, by_itself: bool) -> None:
+    line = f"ERROR: failed to reproduce 'work': failed to run: python -m pipelines.work, exited with {code}\n"
+
+    assert failed_by_itself(line) is by_itself
 
 
 def test_run_stage__told_to_end_leaves_no_process_and_can_be_run_again(settings: Settings) -> None:
@@ -93,9 +112,22 @@ def test_run_stage__told_to_end_leaves_no_process_and_can_be_run_again(settings:
     assert process.wait(30) == 128 + signal.SIGTERM
     assert not psutil.pid_exists(stage) or psutil.Process(stage).status() == psutil.STATUS_ZOMBIE
     assert not (workspace / "reports/out.txt").exists()
-    (workspace / "data/inputs/what.txt").write_text("work")
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "work"]
-    assert subprocess.run(command, cwd=workspace, env=stage_environment(settings, workspace)).returncode == 0
+    again = work(settings, workspace, "work")
+    output = again.communicate(timeout=120)[0]
+    assert again.returncode == 0, output
+    assert (workspace / "reports/out.txt").read_text() == "done"
+
+
+def test_run_stage__after_a_kill_that_caught_dvc_writing_its_lock(settings: Settings) -> None:
+    workspace = open_workspace(settings, "run-1").path
+    (workspace / ".dvc/tmp").mkdir(parents=True, exist_ok=True)
+    (workspace / ".dvc/tmp/rwlock").write_text("")
+
+    process = work(settings, workspace, "work")
+    output = process.communicate(timeout=120)[0]
+
+    assert process.returncode == 0, output
+    assert "left half written" in output
 
 
 def wait_for_pid(path: Path) -> int:
