@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipelines.domain import BundleError, History, RankedList, Recommendation
 from pipelines.ranking.bundle import MANIFEST, REMEDY, read_arrays, read_manifest
 from pipelines.ranking.catalog import Catalog, Shopper
-from pipelines.ranking.components import Component, normalise
+from pipelines.ranking.components import Component, known_places, normalise
 from pipelines.ranking.generators import Generators
 
 BLEND = "blend"
@@ -18,6 +18,7 @@ TIE_BREAK = 1e-9
 
 Scores = NDArray[np.float64]
 Weights = list[tuple[Component, float]]
+Ranked = tuple[NDArray[np.int64], Scores]
 
 
 class BlendedRecommender:
@@ -51,6 +52,7 @@ class BlendedRecommender:
             name: [(Component(row["system"], row["scale"]), float(row["weight"])) for row in rows]
             for name, rows in manifest["blends"].items()
         }
+        self._popular_places: dict[int, NDArray[np.int64]] = {}
         self._weighed = {component.system for component, weight in self._blends[BLEND] if weight > 0}
 
     @classmethod
@@ -70,21 +72,34 @@ class BlendedRecommender:
             raise BundleError(f"{path / 'cooccurrence.npz'}: its length differs from the catalog's; {REMEDY}")
         return cls(manifest, catalog, Generators.load(path, catalog, systems), (*companions,))  # type: ignore[arg-type]
 
-    def score(self, history: History, now: int) -> dict[str, Scores]:
-        """Scores of ``item_ids`` by every system and blend, for evaluation.
-
-        Where a system says nothing of an item, popularity breaks the tie: a list has to be filled.
+    def raw(self, history: History, now: int) -> dict[str, Scores]:
+        """Scores of ``item_ids`` as each system gives them; empty when nothing is known of the shopper.
 
         Args:
             history: The shopper.
             now: Microseconds since the epoch (UTC).
         """
         shopper = self._catalog.shopper(history, now)
-        if not len(shopper.item):
-            return dict.fromkeys([*self._generators.systems, *self._blends], self._popularity)
-        raw = self._generators.score(shopper)
-        blends = {name: self._blend(raw, weights) for name, weights in self._blends.items()}
-        return {name: scores + TIE_BREAK * self._popularity for name, scores in raw.items()} | blends
+        return self._generators.score(shopper) if len(shopper.item) else {}
+
+    def best(self, history: History, now: int, top: int) -> dict[str, Ranked]:
+        """The ``top`` best places of ``item_ids`` by every system and blend, with their scores; for evaluation.
+
+        Where a system says nothing of an item, popularity breaks the tie: a list has to be filled.
+        """
+        raw = self.raw(history, now)
+        if not raw:
+            return dict.fromkeys(self.systems, self._ranked(self._popularity, self._most_popular(top), top))
+        found: dict[str, Ranked] = {}
+        tie_break = TIE_BREAK * self._popularity
+        for name, scores in raw.items():
+            # What a system says nothing of is ordered by popularity, so only its most popular can come in.
+            near = np.union1d(known_places(scores), self._most_popular(top))
+            found[name] = self._ranked(scores + tie_break, near, top)
+        everything = np.arange(len(self.item_ids))
+        for name, weights in self._blends.items():
+            found[name] = self._ranked(self._blend(raw, weights), everything, top)
+        return found
 
     def recommend(
         self, history: History, now: int, k: int, exclude: frozenset[str] = frozenset()
@@ -137,6 +152,21 @@ class BlendedRecommender:
         index = self._catalog.position.get(item_id)
         return item_id if index is None else self._catalog.titles[index]
 
+    @property
+    def systems(self) -> list[str]:
+        """Names of all systems and blends."""
+        return [*self._generators.systems, *self._blends]
+
+    def _most_popular(self, top: int) -> NDArray[np.int64]:
+        if top not in self._popular_places:
+            self._popular_places[top] = top_places(self._popularity, top)
+        return self._popular_places[top]
+
+    @staticmethod
+    def _ranked(scores: Scores, places: NDArray[np.int64], top: int) -> Ranked:
+        chosen = places[top_places(scores[places], top)]
+        return chosen, scores[chosen]
+
     def _blend(self, raw: dict[str, Scores], weights: Weights) -> Scores:
         total = np.zeros(len(self.item_ids))
         for component, weight in weights:
@@ -163,14 +193,19 @@ class BlendedRecommender:
         if out:
             scores = scores.copy()
             scores[out] = -np.inf
-        k = min(k, len(scores) - len(out))
-        if k <= 0:
-            return []
-        # Everything that reaches the k-th score competes, so that ties fall by catalog order, not by chance.
-        kth = np.partition(scores, len(scores) - k)[len(scores) - k]
-        near = np.flatnonzero(scores >= kth)
-        best: list[int] = near[np.argsort(-scores[near], kind="stable")][:k].tolist()
+        best: list[int] = top_places(scores, min(k, len(scores) - len(out))).tolist()
         return best
+
+
+def top_places(scores: Scores, top: int) -> NDArray[np.int64]:
+    """Positions of the ``top`` best scores, best first, ties by position."""
+    top = min(top, len(scores))
+    if top <= 0:
+        return np.zeros(0, np.int64)
+    # Everything that reaches the last score competes, so that ties fall by position, not by chance.
+    last = np.partition(scores, len(scores) - top)[len(scores) - top]
+    near = np.flatnonzero(scores >= last)
+    return near[np.argsort(-scores[near], kind="stable")][:top]
 
 
 def _own_reason(times: int, days: float) -> str:

@@ -47,6 +47,11 @@ DECAYS = {
 """Weight that a purchase keeps per week, by system."""
 
 
+def known_places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Where a system says something: above zero, or everywhere when its scores go below, as logits do."""
+    return np.flatnonzero(scores) if scores.min() >= 0 else np.arange(len(scores))
+
+
 def normalise(
     scores: NDArray[np.float64], scale: str, among: slice | NDArray[np.int64] = slice(None)
 ) -> NDArray[np.float64]:

@@ -30,15 +30,14 @@ def score_histories(
         ``systems`` of shape ``(s,)``, ``user_ids`` ``(u,)``, ``item_ids`` ``(n,)``, and of shape
         ``(s, u, top)`` ``items`` (positions in ``item_ids``, -1 for no place) and ``scores``.
     """
-    rows = [recommender.score(history, now) for history in histories]
+    rows = [recommender.best(history, now, top) for history in histories]
     systems = list(rows[0])
     items = np.full((len(systems), len(rows), top), -1, np.int32)
     scores = np.full(items.shape, -np.inf)
     for user, found in enumerate(rows):
         for place, system in enumerate(systems):
-            best = top_places(found[system], top)
-            items[place, user, : len(best)] = best
-            scores[place, user, : len(best)] = found[system][best]
+            best, values = found[system]
+            items[place, user, : len(best)], scores[place, user, : len(best)] = best, values
     item_ids = np.array(recommender.item_ids)
     return {
         "systems": np.array(systems),
@@ -47,13 +46,6 @@ def score_histories(
         "items": items,
         "scores": scores,
     }
-
-
-def top_places(scores: NDArray[np.float64], top: int) -> NDArray[np.int64]:
-    """Positions of the ``top`` best scores, best first, ties by position."""
-    top = min(top, len(scores))
-    near = np.argpartition(-scores, top - 1)[:top]
-    return near[np.lexsort((near, -scores[near]))]
 
 
 def main() -> None:

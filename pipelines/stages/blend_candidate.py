@@ -61,9 +61,9 @@ def _scored(
     place = {str(item_id): at for at, item_id in enumerate(recommender.item_ids)}
     histories: Histories = read_histories("validation").take(np.array(sorted(truth.bought)))
     for history in histories:
-        if len(history.items):
+        if raw := recommender.raw(history, moment.at_us):
             bought = [place[item] for item in truth.bought[history.user_id] if item in place]
-            yield recommender.score(history, moment.at_us), np.array(sorted(bought), np.int64)
+            yield raw, np.array(sorted(bought), np.int64)
 
 
 def _parts(fold: str) -> Parts:

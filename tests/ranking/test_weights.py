@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.ranking.components import Component, normalise
+from pipelines.ranking.components import Component, known_places, normalise
 from pipelines.ranking.fitting.weights import WeightsError, candidate_sets, learn_blend, ndcg
 
 GOOD, NOISE = Component("good", "share"), Component("noise", "share")
@@ -60,3 +60,8 @@ def test_normalise__zero_stays_zero_so_that_it_can_be_left_out(scale: str) -> No
 def test_normalise__refuses_an_unknown_scale() -> None:
     with pytest.raises(ValueError, match="share, log or logit, found 'rank'"):
         normalise(np.ones(2), "rank")
+
+
+def test_known_places__are_those_above_zero_and_all_when_scores_go_below() -> None:
+    assert known_places(np.array([0.0, 2.0, 0.0])).tolist() == [1]
+    assert known_places(np.array([0.0, 2.0, -1.0])).tolist() == [0, 1, 2]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from pipelines.ranking.components import Component, normalise
+from pipelines.ranking.components import Component, known_places, normalise
 
 Scores = NDArray[np.float64]
 
@@ -74,10 +74,18 @@ def candidate_sets(
 def _candidates(
     raw: dict[str, Scores], bought: NDArray[np.int64], components: Sequence[Component], depth: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    scaled = [normalise(raw[component.system], component.scale) for component in components]
-    depth = min(depth, len(scaled[0]))
-    chosen = np.unique(np.concatenate([np.argpartition(-scores, depth - 1)[:depth] for scores in scaled]))
-    return np.stack([scores[chosen] for scores in scaled], axis=1), np.isin(chosen, bought).astype(np.float64)
+    systems = dict.fromkeys(component.system for component in components)
+    chosen = np.unique(np.concatenate([_best(raw[system], depth) for system in systems]))
+    scaled = [normalise(raw[component.system], component.scale, chosen) for component in components]
+    return np.stack(scaled, axis=1), np.isin(chosen, bought).astype(np.float64)
+
+
+def _best(scores: Scores, depth: int) -> NDArray[np.int64]:
+    """The best places of one system among those it says something of: most know a few hundred items."""
+    known = known_places(scores)
+    if len(known) <= depth:
+        return known
+    return known[np.argpartition(-scores[known], depth - 1)[:depth]]
 
 
 def learn_blend(sets: CandidateSets, penalty: float) -> NDArray[np.float64]:

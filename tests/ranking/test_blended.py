@@ -1,0 +1,79 @@
+"""The lists that evaluation reads are those that scoring everything would give."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from pipelines.domain import History
+from pipelines.ranking.blended import TIE_BREAK, BlendedRecommender, top_places
+from pipelines.ranking.catalog import Catalog
+from pipelines.ranking.generators import Generators
+
+NOW = 1_509_336_000_000_000
+DAY = 86_400_000_000
+SYSTEMS = ("due", "personal_frequency_decayed", "popularity")
+BLEND = [
+    {"system": "popularity", "scale": "share", "weight": 1.0},
+    {"system": "personal_frequency_decayed", "scale": "log", "weight": 2.0},
+]
+
+shops = st.lists(st.integers(0, 3), min_size=1, max_size=30)  # popularity of each item: ties are many
+purchases = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 40)), max_size=20)  # item, days ago
+
+
+def recommender_of(popularity: list[int]) -> BlendedRecommender:
+    ids = np.array([f"{place:02d}" for place in range(len(popularity))])
+    catalog = Catalog(ids, list(ids), np.array(popularity, np.float32), np.arange(len(ids)))
+    nobody = np.full((len(ids), 1), -1, np.int32)
+    companions = (nobody, np.zeros(nobody.shape, np.float32), nobody)
+    generators = Generators(catalog, SYSTEMS, markov=None, neighbours=None, sequence=None)
+    return BlendedRecommender({"blends": {"blend": BLEND}}, catalog, generators, companions)
+
+
+def history_of(bought: list[tuple[int, int]]) -> History:
+    bought = sorted(bought, key=lambda purchase: -purchase[1])
+    return History(
+        "1",
+        np.array([f"{item:02d}" for item, _ in bought], dtype=np.str_),
+        np.array([NOW - days * DAY for _, days in bought], np.int64),
+        np.arange(len(bought), dtype=np.int32),
+    )
+
+
+@given(shops, purchases, st.integers(1, 35))
+def test_best__is_the_top_of_the_whole_catalog_by_score_then_popularity_then_place(
+    popularity: list[int], bought: list[tuple[int, int]], top: int
+) -> None:
+    recommender, history = recommender_of(popularity), history_of(bought)
+    raw = recommender.raw(history, NOW)
+
+    found = recommender.best(history, NOW, top)
+
+    assert list(found) == recommender.systems == [*SYSTEMS, "blend"]
+    for system in SYSTEMS:
+        scores = raw.get(system, np.zeros(len(popularity))) + TIE_BREAK * np.array(popularity)
+        expected = sorted(range(len(popularity)), key=lambda place: (-scores[place], place))[:top]
+        assert found[system][0].tolist() == expected, system
+        if raw:
+            assert_array_equal(found[system][1], scores[expected])
+
+
+@given(shops, purchases, st.integers(1, 35))
+def test_best__of_the_blend_is_what_the_endpoint_recommends(
+    popularity: list[int], bought: list[tuple[int, int]], k: int
+) -> None:
+    recommender, history = recommender_of(popularity), history_of(bought)
+
+    places, scores = recommender.best(history, NOW, k)["blend"]
+
+    served = recommender.recommend(history, NOW, k).items
+    assert recommender.item_ids[places].tolist() == [item.item_id for item in served]
+    assert scores.tolist() == [item.score for item in served]
+
+
+def test_top_places__ties_fall_by_position_and_too_many_is_all() -> None:
+    scores = np.array([1.0, 3.0, 1.0, 3.0, 1.0])
+    assert top_places(scores, 3).tolist() == [1, 3, 0]
+    assert top_places(scores, 9).tolist() == [1, 3, 0, 2, 4]
+    assert top_places(scores, 0).tolist() == []
