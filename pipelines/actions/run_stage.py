@@ -50,7 +50,7 @@ def run_stage(settings: Settings, workspace: Path, stage: str) -> int:
 def failed_by_itself(line: str) -> bool:
     """Whether this line of DVC's says that the stage's command ended with an error of its own, not killed."""
     found = ENDED_WITH.search(line.rstrip())
-    return bool(found) and 0 < int(found[1]) <= BY_A_SIGNAL
+    return found is not None and 0 < int(found[1]) <= BY_A_SIGNAL
 
 
 def _drop_broken_lock(workspace: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.commands.actions_releases import failures_in_words
-from pipelines.commands.console import fail, say, say_json
+from pipelines.commands.champion import project_champion
+from pipelines.commands.console import fail, say, say_json, whisper
 
 if TYPE_CHECKING:
     from pipelines.releases.ledger import Ledger
@@ -111,6 +112,7 @@ def rollback(
         say_json(switch.as_dict())
     else:
         say(describe_switch(switch))
+    project_champion(whisper if as_json else say)
 
 
 def _user() -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.champion import project_champion
 from pipelines.commands.console import fail, say, say_json, whisper
 
 PortAirflow = Annotated[
@@ -56,6 +57,8 @@ def bring_up(chosen: dict[str, int | None], quiet: bool = False) -> dict[str, fl
     except (StackError, AirflowError) as error:
         fail(str(error))
     settings.cache_clear()  # the ports are remembered now
+    if seconds:
+        project_champion(tell)
     tell(f"The stack is up after {time.monotonic() - began:.1f} s" if seconds else "The stack was up already")
     return seconds
 

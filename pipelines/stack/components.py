@@ -60,9 +60,14 @@ def mlflow_server(settings: Settings) -> Component:
             *("--artifacts-destination", str(folder / "artifacts")),
         ),
         environment=stack_environment(settings) | switches,
-        probe=lambda settings, _: _answers(f"{settings.mlflow}/health"),
+        probe=lambda settings, _: mlflow_answers(settings),
         port_field="port_mlflow",
     )
+
+
+def mlflow_answers(settings: Settings) -> str | None:
+    """None when the tracking server is well, else what is missing."""
+    return _answers(f"{settings.mlflow}/health")
 
 
 def endpoint(settings: Settings) -> Component:
