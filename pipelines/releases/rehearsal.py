@@ -111,6 +111,8 @@ class BentoOnTrial:
                 raise RehearsalError(
                     f"its process ended with code {self._process.returncode}: {self.last_words()}"
                 )
+            if DATA_PLANE_ENDED in self._log_text():
+                raise RehearsalError(f"its data plane ended before it was ready: {self.last_words()}")
             try:
                 status, answer = self.ask("GET", "/readyz")
                 if status == 200:

@@ -115,6 +115,7 @@ def test_decide_package__bento_that_does_not_start_fails_with_its_last_words(
     result = decide_package(here, ledger, workspace)
     assert result["verdict"] == "FAIL"
     assert "a library is missing" in check(result, "starts")["message"]
+    assert "ended before it was ready" in check(result, "starts")["message"]  # and was not waited for
 
 
 def test_decide_package__too_few_or_broken_known_queries_release_nothing(
