@@ -49,7 +49,8 @@ down:  ## Stop every process of the stack, also after a crash
 status: $(PLATFORM_STAMP)  ## Tell how each part of the stack is
 	@$(BIN)/shoploop status
 
-test: $(DEV_STAMP)  ## Run the whole test suite; a part of it with TESTS=tests/stack
+test: $(DEV_STAMP)  ## Run the whole test suite, lint first; a part of it with TESTS=tests/stack
+	@$(if $(TESTS),,$(MAKE) lint)
 	@$(BIN)/python -m pytest $(TESTS)
 
 lint: $(DEV_STAMP)  ## Check style, format, types and import rules
