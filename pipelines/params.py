@@ -125,6 +125,7 @@ class DecidePackage(Section):
     ready_seconds_limit: float = Field(gt=0)
     known_queries_min: int = Field(ge=1)
     timed_requests: int = Field(ge=100)
+    release_dirty: bool
 
 
 class Params(Section):

@@ -44,6 +44,17 @@ class RunFacts:
     reason: str
     champion_release_id: str | None
 
+    @property
+    def uncommitted(self) -> str:
+        """What of the code is in no commit, in words; empty for nothing."""
+        if not self.dirty:
+            return ""
+        if not self.changed:
+            return "its commit is not known"
+        shown = ", ".join(self.changed[:3]) + (", …" if len(self.changed) > 3 else "")
+        files = "1 file" if len(self.changed) == 1 else f"{len(self.changed)} files"
+        return f"{files} not committed ({shown})"
+
     def write(self, workspace: Path) -> None:
         """Keep them in ``workspace``."""
         write_json(workspace / RUN_FOLDER / "run.json", asdict(self))

@@ -42,10 +42,10 @@ def decide_package(settings: Settings, ledger: Ledger, workspace: Path) -> dict[
     policy = load_params(workspace / "params.yaml").decide_package
     built = read_result(workspace, "build_bento")
     seen = rehearse(policy, built, workspace / "reports" / "known_queries.json", settings.bentoml_home)
-    decision = decide(policy, seen)
+    facts = RunFacts.read(workspace)
+    decision = decide(policy, seen, facts.uncommitted)
     body = asdict(decision)
-    run_id = RunFacts.read(workspace).run_id
-    kept = ledger.record_decision(run_id, "package", decision.verdict, decision.summary, body)
+    kept = ledger.record_decision(facts.run_id, "package", decision.verdict, decision.summary, body)
     passed = decision.verdict is Verdict.PASS
     result = body | {
         "decision_id": kept,

@@ -48,5 +48,5 @@ def describe(decision: dict[str, Any]) -> str:
 
 
 def _label(facts: RunFacts) -> str:
-    dirty = f" [dirty: {len(facts.changed)} files not committed]" if facts.dirty else ""
+    dirty = f" [dirty: {facts.uncommitted}]" if facts.dirty else ""
     return f"week {facts.week}{dirty}: "

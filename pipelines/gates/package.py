@@ -35,8 +35,14 @@ class Rehearsal:
     left_behind: int = 0
 
 
-def decide(policy: DecidePackage, seen: Rehearsal) -> Decision:
-    """Judge a Bento by its rehearsal; what could not be measured because it did not start is no evidence."""
+def decide(policy: DecidePackage, seen: Rehearsal, dirty: str = "") -> Decision:
+    """Judge a Bento by its rehearsal; what could not be measured because it did not start is no evidence.
+
+    Args:
+        policy: The limits.
+        seen: The rehearsal.
+        dirty: What of the run's code is in no commit, in words; empty for nothing.
+    """
     checks = (
         _words(
             "files_intact", seen.files_fault, "every file of the bundle has the sha256 it was sealed with"
@@ -55,6 +61,7 @@ def decide(policy: DecidePackage, seen: Rehearsal) -> Decision:
             f"{seen.left_behind} processes were left after SIGTERM" if seen.left_behind else "",
             "no process was left after SIGTERM",
         ),
+        _committed(policy, dirty),
     )
     verdict = worst([check.verdict for check in checks])
     return Decision("package", verdict, checks, _summary(seen, verdict, checks))
@@ -92,6 +99,16 @@ def _known_queries(policy: DecidePackage, seen: Rehearsal) -> Check:
     else:
         verdict, message = Verdict.PASS, f"{asked} known queries were answered as offline, items and scores"
     return Check("known_queries", verdict, float(asked - wrong), float(needed), message)
+
+
+def _committed(policy: DecidePackage, dirty: str) -> Check:
+    if dirty and not policy.release_dirty:
+        dirty = (
+            f"the run is dirty, {dirty}: commit and run again, or allow it by release_dirty in params.yaml"
+        )
+        return _words("code_is_committed", dirty, "")
+    good = f"the run is dirty, {dirty}; the policy allows it" if dirty else "the code is that of a commit"
+    return _words("code_is_committed", "", good)
 
 
 def _limit(name: str, observed: float | None, limit: float, unit: str) -> Check:

@@ -20,6 +20,7 @@ POLICY = {
     "ready_seconds_limit": 60,
     "known_queries_min": 2,
     "timed_requests": 100,
+    "release_dirty": True,
 }
 
 

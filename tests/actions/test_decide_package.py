@@ -77,6 +77,7 @@ def test_decide_package__passes_a_good_bento(here: Settings, built: Path, tmp_pa
     assert (result["verdict"], result["branch"]) == ("PASS", "release_model")
     assert "goes on with release_model" in done.stdout
     assert check(result, "known_queries")["observed"] == 3
+    assert "1 file not committed (x)" in check(result, "code_is_committed")["message"]
     assert 0 < check(result, "p99_latency_ms")["observed"] < 1000
     assert 50 < check(result, "peak_memory_mib")["observed"] < 2000
 

@@ -9,7 +9,12 @@ from pipelines.gates.package import Rehearsal, decide, percentile
 from pipelines.params import DecidePackage
 
 POLICY = DecidePackage(
-    p99_ms_limit=20, memory_mib_limit=500, ready_seconds_limit=30, known_queries_min=3, timed_requests=100
+    p99_ms_limit=20,
+    memory_mib_limit=500,
+    ready_seconds_limit=30,
+    known_queries_min=3,
+    timed_requests=100,
+    release_dirty=True,
 )
 GOOD = Rehearsal(
     tag="shoploop:1",
@@ -74,3 +79,12 @@ def test_decide__too_little_is_no_evidence(change: dict[str, object], check: str
 )
 def test_percentile__is_the_smallest_that_99_in_100_do_not_exceed(count: int, expected: float) -> None:
     assert percentile(tuple(float(number) for number in range(count, 0, -1)), 0.99) == expected
+
+
+def test_decide__dirty_code_is_released_only_where_the_policy_says_so() -> None:
+    strict = POLICY.model_copy(update={"release_dirty": False})
+    allowed, refused = (decide(policy, GOOD, "2 files not committed (a, b)") for policy in (POLICY, strict))
+    assert (allowed.verdict, refused.verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert "2 files not committed (a, b)" in allowed.checks[-1].message
+    assert "commit and run again" in refused.summary
+    assert decide(strict, GOOD).verdict is Verdict.PASS
