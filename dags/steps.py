@@ -182,7 +182,7 @@ class Approval(HITLBranchOperator):  # type: ignore[misc]
     def __init__(self, *, approved: str, rejected: str, **options: Any) -> None:
         super().__init__(
             subject="Release the recommender of {{ run_id }}?",
-            body="```\n{{ ti.xcom_pull('read_decision')['text'] }}\n```",
+            body="{{ ti.xcom_pull('read_decision')['markdown'] }}",
             options=["Approve", "Reject"],
             options_mapping={"Approve": approved, "Reject": rejected},
             defaults=["Reject"],

@@ -24,6 +24,7 @@ def read_decision(ledger: Ledger, workspace: Path) -> dict[str, Any]:
         "verdict": verdict,
         "note": f"{_label(facts)}{decision['summary']}",
         "text": describe(decision),
+        "markdown": as_markdown(decision),
     }
     write_result(workspace, "read_decision", result)
     return result
@@ -45,6 +46,12 @@ def describe(decision: dict[str, Any]) -> str:
         lines += ["", f"  {check['verdict']}  {check['name']}"]
         lines += wrap(check["message"], WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines)
+
+
+def as_markdown(decision: dict[str, Any]) -> str:
+    """The same for Airflow's page of required actions, which runs the lines of a plain text together."""
+    checks = [f"- **{check['verdict']}** {check['name']}: {check['message']}" for check in decision["checks"]]
+    return "\n".join([f"**Quality decision: {decision['summary']}**", "", *checks])
 
 
 def _label(facts: RunFacts) -> str:

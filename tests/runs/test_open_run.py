@@ -154,6 +154,7 @@ def test_read_decision__opens_the_way_only_for_a_pass(
 
     assert result["branch"] == branch
     assert "PASS  superior_to_markov\n        the candidate beats markov" in result["text"]
+    assert "\n- **PASS** superior_to_markov: the candidate beats markov" in result["markdown"]
     kept = ledger.decision(result["decision_id"])
     assert kept is not None
     assert (kept.verdict, kept.run_id) == (verdict, "run-1")
