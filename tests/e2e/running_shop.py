@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,17 @@ class RunningShop:
             "POST", f"{DAGS}/{dag_id}/clearTaskInstances", json=body | {"reset_dag_runs": True}
         )
 
+    @contextmanager
+    def edited(self, name: str, edit: Callable[[str], str]) -> Iterator[None]:
+        """A file of the checkout as a person edited it, not committed; put back afterwards."""
+        file = self.settings.checkout / name
+        original = file.read_text()
+        file.write_text(edit(original))
+        try:
+            yield
+        finally:
+            file.write_text(original)
+
     def note(self, dag_id: str, run_id: str) -> str:
         return str(self.airflow.run(dag_id, run_id)["note"])
 
@@ -178,11 +191,11 @@ class RunningShop:
 
     def ask(self, user_id: str = "1") -> dict[str, Any]:
         """Ten recommendations from the endpoint."""
-        answer = httpx.post(
-            f"{self.settings.endpoint}/v1/recommendations",
-            json={"user_id": user_id, "k": 10},
-            trust_env=False,
-        )
+        return self.post("/v1/recommendations", {"user_id": user_id, "k": 10})
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What the endpoint answers."""
+        answer = httpx.post(f"{self.settings.endpoint}{path}", json=body, trust_env=False)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
