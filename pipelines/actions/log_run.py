@@ -48,26 +48,19 @@ def numbers(content: Mapping[str, Any]) -> dict[str, float]:
 
 
 def read_history(workspace: Path) -> list[HistoryPoint]:
-    """Per-epoch figures of the training history; the column ``epoch`` counts, other numbers are figures."""
+    """Per-epoch figures of the training history; the column ``epoch`` counts, the others are figures."""
     path = workspace / "reports" / "training_history.csv"
     if not path.is_file():
         return []
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [point for number, row in enumerate(rows) for point in _points(row, number)]
+        return [point for row in csv.DictReader(file) for point in _points(row)]
 
 
-def _points(row: dict[str, str], number: int) -> Iterator[HistoryPoint]:
-    # The refit and the fit for validation have epochs of their own.
-    stem = f"training.{row['split']}" if row.get("split") else "training"
-    step = int(row.get("epoch") or number)
+def _points(row: dict[str, str]) -> Iterator[HistoryPoint]:
+    step = int(row.pop("epoch"))
     for name, text in row.items():
-        try:
-            value = float(text)
-        except (TypeError, ValueError):
-            continue
-        if name != "epoch" and math.isfinite(value):
-            yield HistoryPoint(_metric_name(f"{stem}.{name}"), value, step)
+        if text and math.isfinite(value := float(text)):
+            yield HistoryPoint(_metric_name(f"training.{name}"), value, step)
 
 
 def _lineage(workspace: Path, facts: RunFacts) -> dict[str, str]:

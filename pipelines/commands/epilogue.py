@@ -69,7 +69,7 @@ def tell_times(steps: dict[str, float], say: Say) -> None:
 
 
 def _verdict(decision: dict[str, Any]) -> str:
-    lines = [f"  {decision['verdict']}: {decision['summary']}"]
+    lines = [f"  {decision['summary']}"]
     lines += [
         f"    {check['verdict']:<6} {check['name']}: {check['message']}" for check in decision["checks"]
     ]

@@ -61,10 +61,14 @@ def in_words(user_id: str, answer: dict[str, Any]) -> str:
     """An answer as a table for a person."""
     head = f"For household {user_id}, release {answer['release']}, answered by {answer['source']}:"
     rows = [
-        f"  {place:>2}. {item['title'][:58]:<58} {item['reason']}"
+        f"  {place:>2}. {_cut(item['title'], 58):<58} {item['reason']}"
         for place, item in enumerate(answer["items"], start=1)
     ]
     return "\n".join([head, *rows])
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _message(answer: Any) -> str:

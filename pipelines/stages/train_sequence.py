@@ -28,13 +28,13 @@ def main() -> None:
     params = load_params().train_sequence
     config = SequenceConfig.of(params)
     prepare_tensorflow(config.seed, params.threads)
-    rows: list[dict[str, str | int | float]] = []
+    losses: dict[int, dict[str, float]] = {}
     for number, (fold, moment) in enumerate(read_folds().items(), start=1):
         features = Path("data/features") / fold
         examples = read_examples(read_purchases(features, ITEMS, moment.at_us, moment.week), config)
 
         def tell(epoch: int, loss: float, fold: str = fold, number: int = number) -> None:
-            rows.append({"fold": fold, "epoch": epoch, "loss": round(loss, 6)})
+            losses.setdefault(epoch, {})[f"{fold}_loss"] = round(loss, 6)
             _tell({"fit": f"{number} of {len(FOLDS)}", "epoch": f"{epoch} of {config.epochs}", "loss": loss})
 
         checkpoint = CHECKPOINTS / f"{fold}-{_identity(config, features)}.npz"
@@ -42,7 +42,7 @@ def main() -> None:
         out = Path("models/sequence") / fold
         out.mkdir(parents=True, exist_ok=True)
         write_arrays(out / "sequence.npz", fit_sequence(examples, config, checkpoint, tell))
-    _write_history(rows)
+    _write_history(losses)
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
 
 
@@ -60,13 +60,15 @@ def _tell(state: dict[str, str | float]) -> None:
     print(", ".join(f"{name} {value}" for name, value in state.items()), flush=True)
 
 
-def _write_history(rows: list[dict[str, str | int | float]]) -> None:
+def _write_history(losses: dict[int, dict[str, float]]) -> None:
+    """One row an epoch, one column a fold: DVC plots and MLflow keep them apart."""
     path = Path("reports/training_history.csv")
     path.parent.mkdir(exist_ok=True)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["fold", "epoch", "loss"], lineterminator="\n")
+        columns = ["epoch", *(f"{fold}_loss" for fold in FOLDS)]
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({"epoch": epoch, **row} for epoch, row in sorted(losses.items()))
 
 
 if __name__ == "__main__":
