@@ -15,9 +15,10 @@ from pipelines.stack.passwords import passwords
 from pipelines.stack.ports import free_port
 from tests.e2e.running_shop import INGEST, PORTS, RUN_SECONDS, TRAIN, RunningShop, copy_checkout
 
-# Everything is real and as params.yaml says, but for how often an interval is resampled for the reports.
+# Everything is real and as params.yaml says, but for how often an interval is resampled for the reports and
+# for how many weeks serve as targets, which makes a training a third shorter.
+SMALLER = {"evaluate_candidate.bootstrap_samples": 200, "train_sequence.target_weeks": 8}
 HISTORY = 44  # as params.yaml says: the week that the first landing ends with
-SMALLER = {"evaluate_candidate.bootstrap_samples": 200}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

@@ -94,11 +94,7 @@ def test_bad_week__fails_at_validation_and_nothing_downstream_runs(
 ) -> None:
     trainings = len(shop.airflow.runs(TRAIN))
     accepted = sorted((shop.settings.landing / "accepted").rglob("*.parquet"))
-    bad = (
-        pq.read_table(shop.settings.landing / f"accepted/events/week-{HISTORY + 1}.parquet")
-        .slice(0, 2000)
-        .to_pandas()
-    )
+    bad = pq.read_table(landed_week(shop, HISTORY + 1)).slice(0, 2000).to_pandas()
     bad["quantity"] = -1
     bad["event_id"] = [f"bad-{number}" for number in range(len(bad))]
     bad.to_parquet(tmp_path / "bad_week.parquet")
