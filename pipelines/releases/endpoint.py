@@ -41,6 +41,7 @@ LEDGER_RETRY_SECONDS = 1.0
 CADDY_RESTART_SECONDS = 0.5
 LOCK_SECONDS = 1.0
 EXIT_MISUSE = 2
+CADDY = "Caddy's configuration"
 
 log = logging.getLogger("endpoint")
 
@@ -79,6 +80,7 @@ class Endpoint:
         self.ledger: Ledger | None = None
         self._ledger_at = self._caddy_at = 0.0
         self._recorded: list[int] = []
+        self._unwritten: set[str] = set()
         self._told: EndpointStatus | None = None
         self.status = EndpointStatus(os.getpid(), configuration.endpoint)
 
@@ -92,7 +94,8 @@ class Endpoint:
         self._steer()
         self._tell()
         try:
-            self._start_caddy()
+            self.proxy.start(self.environment)
+            self._record_children()
             while not stop.asked:
                 self.tick()
                 time.sleep(TICK_SECONDS)
@@ -100,15 +103,30 @@ class Endpoint:
             self._shut_down()
 
     def tick(self) -> None:
-        """One round: read the ledger, care for every process, steer, tell."""
+        """One round: read the ledger, care for every process, steer, tell.
+
+        A file that cannot be written, as on a full disk, is tried again in the next round.
+        """
         self._read_ledger()
         self._adjust_wanted()
         for bento in (*self.bentos.values(), *self.ending):
             bento.step(may_give_up=not self._is_needed(bento.release))
         self.ending = [bento for bento in self.ending if not bento.has_ended]
         self._care_for_caddy()
-        self._steer()
-        self._tell()
+        self._try_to_write("where requests go", self._steer)
+        self._try_to_write("the status", self._tell)
+        self._try_to_write("the record of processes", self._record_children)
+
+    def _try_to_write(self, what: str, write: Callable[[], None]) -> None:
+        # What was written before goes on working: a full disk must not end the answering processes.
+        try:
+            write()
+        except OSError as error:
+            if what not in self._unwritten:
+                log.warning("%s cannot be written, serving goes on and it is tried again: %s", what, error)
+            self._unwritten.add(what)
+        else:
+            self._unwritten.discard(what)
 
     def _shut_down(self) -> None:
         log.info("draining")
@@ -125,7 +143,7 @@ class Endpoint:
                 bento.step(may_give_up=True)
             self.ending = [bento for bento in self.ending if not bento.has_ended]
             time.sleep(TICK_SECONDS)
-        self.records.write([])
+        self._try_to_write("the record of processes", lambda: self.records.write([]))
         status_file(self.settings).unlink(missing_ok=True)
 
     # The ledger
@@ -185,18 +203,15 @@ class Endpoint:
 
     # The proxy
 
-    def _start_caddy(self) -> None:
-        self.proxy.start(self.environment)
-        self._record_children()
-
     def _care_for_caddy(self) -> None:
         child = self.proxy.child
         if child is None or child.exit_code is None or time.monotonic() < self._caddy_at:
             return
-        log.error("caddy ended with %s: %s", child.exit_code, self.proxy.last_words())
+        if CADDY not in self._unwritten:
+            log.error("caddy ended with %s: %s", child.exit_code, self.proxy.last_words())
         child.kill()
         self._caddy_at = time.monotonic() + CADDY_RESTART_SECONDS
-        self._start_caddy()
+        self._try_to_write(CADDY, lambda: self.proxy.start(self.environment))
 
     def _answering(self) -> list[RunningBento]:
         """Releases that may get requests, in the order in which they should."""
@@ -249,7 +264,6 @@ class Endpoint:
         if status != self._told or not status_file(self.settings).exists():
             write_atomically(status_file(self.settings), status.to_json())
             self._told = status
-        self._record_children()
 
     def _record_children(self) -> None:
         bentos = (*self.bentos.values(), *self.ending)

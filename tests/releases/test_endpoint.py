@@ -1,15 +1,19 @@
 """The endpoint with real processes: swaps, crashes and refusals under load."""
 
+import logging
+import resource
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 
 import psutil
 from endpoint_under_test import TINY, Load, eventually, marked
 
 from pipelines.releases.bento import free_port
 from pipelines.releases.caddy import RETRY_SECONDS
+from pipelines.releases.endpoint import Endpoint
 
 
 def kill_group_of(pid):
@@ -126,6 +130,74 @@ def test_endpoint__restarts_a_killed_caddy(endpoint):
     psutil.Process(endpoint.status().caddy_pid).kill()
     eventually(lambda: endpoint.serves() is None, what="the end of Caddy")
     eventually(lambda: endpoint.serves() == only, what="answers again")
+
+
+@contextmanager
+def nothing_can_be_written_by(pid):
+    """As on a full disk: every write to a file fails; processes that run already may go on writing."""
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_endpoint__serves_on_while_the_disk_is_full_and_then_catches_up(endpoint):
+    first, second, third = endpoint.add(44, "a"), endpoint.add(45, "b"), endpoint.add(46, "c")
+    endpoint.start()
+    endpoint.make_live(first)
+    endpoint.make_live(second)
+    eventually(lambda: endpoint.state(first) == "ready", what="the previous release warm")
+    with Load(endpoint.settings.port_endpoint) as load:
+        eventually(lambda: load.answers[second] > 100, what="load on the live release")
+        with nothing_can_be_written_by(endpoint.process.pid):
+            kill_group_of(live_pid(endpoint))
+            endpoint.ledger.move(third, second, "release", "test", "swap", "d-1")
+            eventually(lambda: load.answers[first] > 100, what="answers of the previous release")
+            time.sleep(2)
+            assert endpoint.process.poll() is None
+            assert endpoint.get("/v1/release")[0] == 200
+        eventually(lambda: endpoint.serves() == third, what="the release of the ledger")
+    assert load.failures == []
+    eventually(lambda: endpoint.state(third) == "live", what="the status written again")
+    assert endpoint.status().ledger_error == ""
+
+
+def test_endpoint__restarts_a_caddy_that_died_while_the_disk_was_full(endpoint):
+    only = endpoint.add(44, "a")
+    endpoint.start()
+    endpoint.make_live(only)
+    with nothing_can_be_written_by(endpoint.process.pid):
+        psutil.Process(endpoint.status().caddy_pid).kill()
+        time.sleep(1.5)
+        assert endpoint.process.poll() is None
+    eventually(lambda: endpoint.serves() == only, what="answers again")
+
+
+def test_endpoint__drains_whole_on_a_full_disk(endpoint):
+    only = endpoint.add(44, "a")
+    endpoint.start()
+    endpoint.make_live(only)
+    with nothing_can_be_written_by(endpoint.process.pid):
+        endpoint.process.send_signal(signal.SIGTERM)
+        endpoint.process.wait(20)
+    assert marked(endpoint.home) == []
+    assert not (endpoint.home / "endpoint" / "status.json").exists()
+
+
+def test_tick__says_once_what_cannot_be_written_and_writes_it_when_it_can(endpoint, caplog):
+    supervisor = Endpoint(endpoint.settings, ("unused",), 1.0)
+    with caplog.at_level(logging.WARNING, logger="endpoint"):
+        for _ in range(3):
+            supervisor.tick()  # its folder is not there: every write fails
+    said = [record.getMessage() for record in caplog.records]
+    assert [words.split(" cannot be written")[0] for words in said] == ["where requests go", "the status"]
+    supervisor.folder.mkdir()
+    supervisor.tick()
+    written = {file.name for file in supervisor.folder.iterdir()}
+    assert written == {"notice.json", "upstream-live", "upstream-fallback", "status.json"}
 
 
 def test_endpoint__drains_at_sigterm_and_leaves_no_process(endpoint):
