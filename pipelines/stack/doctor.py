@@ -193,6 +193,9 @@ def _port(settings: Settings, field: str, ours: bool) -> Finding:
         return Finding(subject, "ok", "held by this stack")
     if ports.is_free(settings.host, port):
         return Finding(subject, "ok", "free")
+    if left := ports.leftovers(settings, port):
+        found = f"held by process {left[0].pid}, left over from this stack"
+        return Finding(subject, "warning", found, "`shoploop down` stops it")
     option = f"--{field.replace('_', '-')}"
     remedy = f"shoploop up {option} {ports.free_port(settings.host, port + 1)}"
     return Finding(subject, "blocks", f"taken by {ports.holder(port)}", remedy)

@@ -1,10 +1,12 @@
 """The three ports of the stack: remembered, checked, and never taken from somebody else."""
 
 import socket
+from collections.abc import Iterator
 
 import psutil
 
 from pipelines.settings import PORT_FIELDS, Settings
+from pipelines.stack import processes
 from pipelines.stack.files import read_json, write_json
 
 
@@ -58,11 +60,40 @@ def free_port(host: str, start: int) -> int:
 
 def holder(port: int) -> str:
     """Who listens on ``port``, in words: pid, user and command as far as this user may see them."""
+    for pid in _listeners(port):
+        return _describe(pid)
+    return "a process of another user (its pid is visible to root only: `sudo ss -ltnp`)"
+
+
+def leftovers(settings: Settings, port: int) -> list[psutil.Process]:
+    """Listeners on ``port`` that carry this stack's mark and belong to none of its recorded processes.
+
+    They outlived a leader that was killed. A stranger, another stack's process or a living part is never among them.
+    """
+    if is_free(settings.host, port):
+        return []
+    listening, leaders = set(_listeners(port)), _leaders(settings)
+    marked = [process for process in processes.marked(settings) if process.pid in listening]
+    return [process for process in marked if not _is_led(process, leaders)]
+
+
+def _listeners(port: int) -> Iterator[int]:
     for connection in psutil.net_connections(kind="tcp"):
         here = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
         if here and connection.pid:
-            return _describe(connection.pid)
-    return "a process of another user (its pid is visible to root only: `sudo ss -ltnp`)"
+            yield connection.pid
+
+
+def _leaders(settings: Settings) -> set[int]:
+    names = [file.stem for file in (settings.home / "processes").glob("*.json")]
+    return {record.pid for name in names if (record := processes.recorded(settings, name))}
+
+
+def _is_led(process: psutil.Process, leaders: set[int]) -> bool:
+    try:
+        return not leaders.isdisjoint({process.pid, *(parent.pid for parent in process.parents())})
+    except psutil.NoSuchProcess:
+        return True  # it just ended by itself
 
 
 def _describe(pid: int) -> str:

@@ -108,7 +108,7 @@ def stop_strays(settings: Settings, grace_seconds: float) -> list[str]:
         if not found:
             break
         stopped += [_command(process) for process in found]
-        _terminate(found, grace_seconds)
+        terminate(found, grace_seconds)
     return stopped
 
 
@@ -155,7 +155,8 @@ def _wait(records: list[Record], seconds: float) -> None:
         time.sleep(0.1)
 
 
-def _terminate(found: list[psutil.Process], grace_seconds: float) -> None:
+def terminate(found: list[psutil.Process], grace_seconds: float) -> None:
+    """End processes: SIGTERM, and SIGKILL for those that are still there after ``grace_seconds``."""
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.terminate()

@@ -14,6 +14,8 @@ from pipelines.stack.components import Component, components, database_migration
 
 Say = Callable[[str], None]
 GRACE_SECONDS = 20.0
+TRAINING_POOL = ("gpu", 1, "one training at a time")
+"""Name, slots and description of the Airflow pool that trainings wait for: without it none is ever scheduled."""
 
 
 class StackError(Exception):
@@ -55,12 +57,14 @@ def up(settings: Settings, say: Say) -> dict[str, float]:
     with _alone(settings, say):
         parts = components(settings)
         seconds = start_missing(settings, parts, say)
-        airflow_api.Airflow(settings).ensure_pool("gpu", 1, "one training at a time")
+        airflow_api.Airflow(settings).ensure_pool(*TRAINING_POOL)
         return seconds
 
 
 def start_missing(settings: Settings, parts: list[Component], say: Say) -> dict[str, float]:
     """Start those of ``parts`` that do not run and wait until they are well; the rest of `up` is around it.
+
+    What a crash of this stack left on their ports is ended first.
 
     Raises:
         PortBusyError: A port is held by a stranger; nothing was started.
@@ -69,6 +73,7 @@ def start_missing(settings: Settings, parts: list[Component], say: Say) -> dict[
     missing = [part for part in parts if not processes.recorded(settings, part.name)]
     for part in missing:
         if part.port_field:
+            _end_leftovers(settings, part, say)
             ports.require_free(settings, part.port_field)
     ports.remember_ports(settings)
     began = time.monotonic()
@@ -110,6 +115,14 @@ def _part_status(settings: Settings, part: Component) -> PartStatus:
     return PartStatus(
         part.name, state, complaint or "", record.pid, processes.memory_bytes(record) / 2**20, log
     )
+
+
+def _end_leftovers(settings: Settings, part: Component, say: Say) -> None:
+    """End what outlived a killed leader and still holds the port of ``part``."""
+    found = ports.leftovers(settings, getattr(settings, part.port_field))
+    for process in found:
+        say(f"  ending process {process.pid}, left over from a stack that crashed")
+    processes.terminate(found, GRACE_SECONDS)
 
 
 def _start(parts: list[Component], settings: Settings, say: Say) -> None:

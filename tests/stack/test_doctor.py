@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.settings import Settings
 from pipelines.stack import doctor
+from pipelines.stack.environment import stack_environment
 from tests.stack.strangers import LISTENER, Spawn
 
 
@@ -64,6 +65,18 @@ def test_stack_ports__a_stranger_blocks_and_the_remedy_names_a_free_port(
     assert found.level == "blocks"
     assert f"taken by process {process.pid}" in found.found
     assert found.remedy.startswith("shoploop up --port-airflow ")
+
+
+def test_stack_ports__tells_a_leftover_of_this_stack_from_a_stranger(
+    settings: Settings, stranger: Spawn
+) -> None:
+    marked = stack_environment(settings)
+    process = stranger(LISTENER.format(port=settings.port_airflow), environment=marked)
+    found = doctor.stack_ports(settings)[0]
+    assert found.level == "warning"
+    assert found.found == f"held by process {process.pid}, left over from this stack"
+    assert found.remedy == "`shoploop down` stops it"
+    assert process.poll() is None
 
 
 def test_home_folder__warns_when_others_can_read_the_passwords(settings: Settings) -> None:
