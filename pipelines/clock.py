@@ -1,7 +1,8 @@
 """The one shop clock. Standard library only: whatever needs the shop's *now* can afford to import it.
 
 In production the shop's time is real time. In replay it is the end of the last landed week, and runs on from
-there; the record is a small file, so every process reads the same clock.
+there. It never goes back: when it has run past the end of the week that lands next, it goes on from where it is.
+The record is a small file, so every process reads the same clock.
 """
 
 import json
@@ -70,15 +71,13 @@ class ShopClock:
 
     def now(self) -> datetime:
         """The shop's present, in UTC."""
-        record = self.record()
-        if record is None or record.mode == "production":
-            return self._wall()
-        elapsed = self._wall() - datetime.fromisoformat(record.anchored_at)
-        base = datetime.fromisoformat(record.base)
-        return max(base, base + elapsed)
+        return _shop_time(self.record(), self._wall())
 
     def advance(self, week: int, base: datetime, mode: Literal["replay", "production"] = "replay") -> bool:
-        """Record that ``week`` has landed and that shop time is now ``base``; an older week changes nothing.
+        """Record that ``week`` has landed and that shop time is now at least ``base``.
+
+        An older week changes nothing, and time never goes back: what was posted before the landing must not lie
+        in the future of what lands next.
 
         Returns:
             Whether the record changed.
@@ -86,7 +85,10 @@ class ShopClock:
         record = self.record()
         if record is not None and record.week >= week:
             return False
-        self._write(ClockRecord(mode, base.isoformat(), self._wall().isoformat(), week))
+        # Read once: a moment between two readings would be counted by the old record and not by the new one.
+        wall = self._wall()
+        moment = base if record is None else max(base, _shop_time(record, wall))
+        self._write(ClockRecord(mode, moment.isoformat(), wall.isoformat(), week))
         return True
 
     def _write(self, record: ClockRecord) -> None:
@@ -94,3 +96,10 @@ class ShopClock:
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         partial.write_text(json.dumps(asdict(record), sort_keys=True) + "\n")
         partial.replace(self._path)
+
+
+def _shop_time(record: ClockRecord | None, wall: datetime) -> datetime:
+    if record is None or record.mode == "production":
+        return wall
+    base = datetime.fromisoformat(record.base)
+    return max(base, base + (wall - datetime.fromisoformat(record.anchored_at)))

@@ -43,8 +43,11 @@ class App:
         self._environment = environment
         self._plane: DataPlane | None = None
         self._draining = False
-        self._routes = {(route.method, route.path): route for route in ROUTES}
-        self._paths = {route.path for route in ROUTES}
+        self._routes: dict[tuple[str, str], Route | pages.Page] = {
+            **{("GET", path): page for path, page in pages.PAGES.items()},
+            **{(route.method, route.path): route for route in ROUTES},
+        }
+        self._allowed = _allowed_methods(list(self._routes))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the process."""
@@ -74,22 +77,26 @@ class App:
         assert self._plane is not None, "the server must run the lifespan protocol"
         started = time.perf_counter()
         request_id = _request_id(scope)
-        path = scope["path"] if scope["path"] in self._paths else "unknown"
+        path = scope["path"] if scope["path"] in self._allowed else "unknown"
         try:
             status, kind, body = await self._respond(self._plane, scope, receive, request_id)
         except DisconnectError:
             return
-        await _send(send, status, kind, body, request_id, self._draining)
+        await _send(send, status, kind, body, request_id, self._extra_headers(path, status))
         self._plane.metrics.requests.labels(path, status).inc()
         self._plane.metrics.seconds.labels(path).observe(time.perf_counter() - started)
+
+    def _extra_headers(self, path: str, status: int) -> list[tuple[bytes, bytes]]:
+        closing = [(b"connection", b"close")] if self._draining else []
+        return closing + ([(b"allow", self._allowed[path])] if status == 405 else [])
 
     async def _respond(
         self, plane: DataPlane, scope: Message, receive: Receive, request_id: str
     ) -> tuple[int, bytes, bytes]:
         try:
-            if page := pages.PAGES.get(scope["path"]):
-                return 200, page.kind, page.body
             route = self._route(scope)
+            if isinstance(route, pages.Page):
+                return 200, route.kind, route.body
             if self._draining and route.path == "/readyz":
                 raise RefusalError(503, "draining", "The process is about to stop")
             body = await _read(scope, receive) if route.request else b""
@@ -107,16 +114,24 @@ class App:
             return 200, b"text/plain; version=0.0.4; charset=utf-8", answer
         return 200, JSON_TYPE, encoder.encode(answer)
 
-    def _route(self, scope: Message) -> Route:
+    def _route(self, scope: Message) -> Route | pages.Page:
         path: str = scope["path"]
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if route := self._routes.get((method, path)):
             return route
-        if path in self._paths:
+        if path in self._allowed:
             raise RefusalError(
                 405, "method_not_allowed", f"{path} does not take {scope['method']}; see /docs"
             )
         raise RefusalError(404, "not_found", "No such path; /docs lists them all")
+
+
+def _allowed_methods(routes: list[tuple[str, str]]) -> dict[str, bytes]:
+    """What the header Allow says, by path."""
+    allowed: dict[str, list[str]] = {}
+    for method, path in routes:
+        allowed.setdefault(path, []).extend(["GET", "HEAD"] if method == "GET" else [method])
+    return {path: ", ".join(methods).encode() for path, methods in allowed.items()}
 
 
 async def _read(scope: Message, receive: Receive) -> bytes:
@@ -164,15 +179,16 @@ def _request_id(scope: Message) -> str:
     return given.decode() if REQUEST_ID.fullmatch(given) else new_request_id()
 
 
-async def _send(send: Send, status: int, kind: bytes, body: bytes, request_id: str, closing: bool) -> None:
+async def _send(
+    send: Send, status: int, kind: bytes, body: bytes, request_id: str, extra: list[tuple[bytes, bytes]]
+) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode()),
         (b"x-content-type-options", b"nosniff"),
+        *extra,
     ]
-    if closing:
-        headers.append((b"connection", b"close"))
     if kind.startswith(b"text/html"):
         headers.append((b"content-security-policy", pages.CONTENT_SECURITY_POLICY))
     await send({"type": "http.response.start", "status": status, "headers": headers})

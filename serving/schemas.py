@@ -62,7 +62,10 @@ class PostedEvent(Request, frozen=True):
     campaign_id: Reference | None = None
     coupon_id: Reference | None = None
     occurred_at: Annotated[
-        Moment | None, Meta(description="With its time zone; the shop clock's now when left out.")
+        Moment | None,
+        Meta(
+            description="With its time zone; the shop clock's now when left out or up to 5 minutes ahead of it."
+        ),
     ] = None
 
     def __post_init__(self) -> None:

@@ -84,9 +84,7 @@ class ShopperState:
                 "SELECT items, times, baskets FROM histories WHERE user_id = ?", (user_id,)
             ).fetchone()
             fresh = execute(
-                "SELECT DISTINCT item_id, occurred_at, basket_id FROM fresh_purchases WHERE user_id = ?"
-                " ORDER BY occurred_at, basket_id, item_id",
-                (user_id,),
+                "SELECT item_id, occurred_at, basket_id FROM fresh_purchases WHERE user_id = ?", (user_id,)
             ).fetchall()
         finally:
             execute("COMMIT")
@@ -151,15 +149,28 @@ def _unpack(user_id: str, row: tuple[bytes, bytes, bytes]) -> History:
     return History(user_id, items, np.frombuffer(row[1], "<i8"), np.frombuffer(row[2], "<i4"))
 
 
-def _merge(known: History, fresh: list[tuple[str, int, str]]) -> History:
-    """Add posted purchases; those of one moment and basket id are one basket, later than a landed one."""
-    items = np.concatenate([known.items, np.array([row[0] for row in fresh], dtype=np.str_)])
-    times = np.concatenate([known.times, np.array([row[1] for row in fresh], np.int64)])
-    new_basket = [a[1:] != b[1:] for a, b in zip(fresh, fresh[:1] + fresh, strict=False)]
+def _merge(known: History, posted: list[tuple[str, int, str]]) -> History:
+    """Add posted purchases, their baskets made by the rule of the view ``basket_lines``.
+
+    Of one moment, a landed basket comes first. Histories keep no basket ids: a basket of which a part has landed
+    is two until the rest has landed too.
+    """
+    fresh = _baskets(posted)
+    items = np.concatenate([known.items, np.array([row[2] for row in fresh], dtype=np.str_)])
+    times = np.concatenate([known.times, np.array([row[0] for row in fresh], np.int64)])
+    new_basket = [a[:2] != b[:2] for a, b in zip(fresh, fresh[:1] + fresh, strict=False)]
     first = known.baskets[-1] + 1 if len(known.baskets) else 0
     keys = np.concatenate([known.baskets, first + np.cumsum(new_basket, dtype=np.int32)])
     order = np.argsort(times, kind="stable")
     return History(known.user_id, items[order], times[order], _ordinals(keys[order]))
+
+
+def _baskets(posted: list[tuple[str, int, str]]) -> list[tuple[int, str, str]]:
+    """Moment, basket id and item: all lines of one basket id are one set, at the moment of the earliest."""
+    moments: dict[str, int] = {}
+    for _, occurred_at, basket_id in posted:
+        moments[basket_id] = min(occurred_at, moments.get(basket_id, occurred_at))
+    return sorted({(moments[basket_id], basket_id, item_id) for item_id, _, basket_id in posted})
 
 
 def _ordinals(keys: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -27,7 +27,7 @@ EVENTS = Contract(
         Column(
             "basket_id",
             "string",
-            "The basket or order. A basket is a set: its items share one moment and have no order.",
+            "The basket or order. A basket is a set at its earliest moment: its items have no order.",
             "31198570044",
             nullable=True,
         ),

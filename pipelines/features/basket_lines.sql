@@ -1,27 +1,47 @@
 -- What was bought together: one row per household, basket and item.
 -- key: user_id, basket, item_id
 -- windows: everything known before the moment
--- `basket` counts a household's baskets from 0, oldest first; a basket is one moment at one till.
--- Only what may be recommended is kept: fuel and coupon lines are events, but nobody wants them suggested.
+-- `basket` counts a household's baskets from 0, oldest first. Its lines with one basket id are one basket, at the
+-- moment of the earliest: an order may arrive line by line. Lines without an id are one basket a moment.
+-- Only what may be recommended is kept: fuel and coupon lines are events, but nobody wants them suggested. They
+-- still date their basket, as they do for the endpoint, which knows no catalog when a purchase is posted.
+WITH bought AS (
+    SELECT
+        user_id,
+        basket_id,
+        item_id,
+        CASE WHEN basket_id IS NULL THEN occurred_us END AS lone_us,
+        MIN(occurred_us) AS first_us,
+        MIN(week) AS first_week,
+        SUM(quantity) AS quantity,
+        SUM(value) AS value
+    FROM known_events
+    WHERE event_type = 'purchase'
+    GROUP BY user_id, basket_id, item_id, CASE WHEN basket_id IS NULL THEN occurred_us END
+),
+
+dated AS (
+    SELECT
+        user_id,
+        basket_id,
+        item_id,
+        MIN(first_us) OVER (PARTITION BY user_id, basket_id, lone_us) AS occurred_us,
+        MIN(first_week) OVER (PARTITION BY user_id, basket_id, lone_us) AS week,
+        quantity,
+        value
+    FROM bought
+)
+
 SELECT
-    known_events.user_id,
+    dated.user_id,
     CAST(
-        DENSE_RANK() OVER (
-            PARTITION BY known_events.user_id
-            ORDER BY known_events.occurred_us, known_events.basket_id
-        ) - 1 AS INTEGER
+        DENSE_RANK() OVER (PARTITION BY dated.user_id ORDER BY dated.occurred_us, dated.basket_id) - 1 AS INTEGER
     ) AS basket,
-    known_events.item_id,
-    known_events.occurred_us,
-    known_events.week,
-    SUM(known_events.quantity) AS quantity,
-    SUM(known_events.value) AS value
-FROM known_events
-INNER JOIN items ON known_events.item_id = items.item_id
-WHERE known_events.event_type = 'purchase' AND items.recommendable
-GROUP BY
-    known_events.user_id,
-    known_events.basket_id,
-    known_events.item_id,
-    known_events.occurred_us,
-    known_events.week
+    dated.item_id,
+    dated.occurred_us,
+    dated.week,
+    dated.quantity,
+    dated.value
+FROM dated
+INNER JOIN items ON dated.item_id = items.item_id
+WHERE items.recommendable

@@ -74,6 +74,50 @@ def test_basket_lines__numbers_baskets_and_leaves_out_what_is_not_recommendable(
     ]
 
 
+def test_basket_lines__lines_of_one_basket_id_are_one_basket_at_the_earliest(tmp_path: Path) -> None:
+    rows = [
+        ("ann", "b1", "milk", 2.5),
+        ("ann", "b1", "bread", 3.25),
+        ("ann", "b1", "milk", 3.5),
+        ("ann", "b2", "eggs", 3.0),
+        ("bob", "b1", "eggs", 5.5),
+    ]
+    lines = build(tmp_path, rows)["basket_lines"]
+    first = {"user_id": "ann", "basket": 0, "occurred_us": AT - 3 * WEEK_US - WEEK_US // 2, "week": 37}
+    assert lines == [
+        first | {"item_id": "bread", "quantity": 1.0, "value": 2.0},
+        first | {"item_id": "milk", "quantity": 2.0, "value": 4.0},
+        first
+        | {"basket": 1, "occurred_us": AT - 3 * WEEK_US, "week": 38}
+        | {"item_id": "eggs", "quantity": 1.0, "value": 2.0},
+        {"user_id": "bob", "basket": 0, "occurred_us": AT - 5 * WEEK_US - WEEK_US // 2, "week": 35}
+        | {"item_id": "eggs", "quantity": 1.0, "value": 2.0},
+    ]
+
+
+def test_basket_lines__without_a_basket_id_each_moment_is_a_basket(tmp_path: Path) -> None:
+    rows = [
+        ("ann", None, "milk", 2.5),
+        ("ann", None, "bread", 2.5),
+        ("ann", None, "milk", 1.5),
+        ("ann", "b1", "milk", 2.0),
+    ]
+    lines = build(tmp_path, rows)["basket_lines"]
+    assert [(line["basket"], line["item_id"], (AT - line["occurred_us"]) / WEEK_US) for line in lines] == [
+        (0, "bread", 2.5),
+        (0, "milk", 2.5),
+        (1, "milk", 2.0),
+        (2, "milk", 1.5),
+    ]
+
+
+def test_basket_lines__what_is_not_recommendable_dates_its_basket(tmp_path: Path) -> None:
+    lines = build(tmp_path, [("ann", "b1", "fuel", 3.5), ("ann", "b1", "milk", 2.5)])["basket_lines"]
+    assert [(line["item_id"], line["week"], (AT - line["occurred_us"]) / WEEK_US) for line in lines] == [
+        ("milk", 37, 3.5)
+    ]
+
+
 def test_household_items__fades_by_a_tenth_a_week(tmp_path: Path) -> None:
     rows = {(row["user_id"], row["item_id"]): row for row in build(tmp_path, BASICS)["household_items"]}
     assert rows["ann", "milk"]["decayed_baskets"] == pytest.approx(0.9**3.5 + 0.9**1.5)
@@ -128,7 +172,7 @@ def test_build_views__refused_sql_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "bad.sql").write_text("-- key: user_id\nSELECT nothing FROM known_events")
     events, items = shop(tmp_path, BASICS)
     with pytest.raises(FeatureError, match=r"bad\.sql is refused by DuckDB.*nothing"):
-        build_views(("bad",), events, items, AT, 41, tmp_path / "out", tmp_path)
+        build_views(("bad",), events, items, AT, 41, tmp_path / "out", folder=tmp_path)
 
 
 def test_build_views__same_rows_same_bytes(tmp_path: Path) -> None:

@@ -104,6 +104,16 @@ def test_events__log_row_is_what_ingestion_reads(plane: Plane) -> None:
     }
 
 
+def test_events__sender_s_clock_a_minute_ahead_is_taken_for_the_shop_s_now(plane: Plane) -> None:
+    event = purchase("ahead", user_id="ahead", occurred_at="2017-10-30T04:01:00Z")
+    status, answer = plane.post(event)
+    assert (status, answer["accepted"]) == (200, 1)
+    with sqlite3.connect(plane.state_file) as database:
+        query = "SELECT body FROM posted_events WHERE event_id = 'ahead'"
+        ((body,),) = database.execute(query).fetchall()
+    assert json.loads(body)["occurred_at"][:18] == "2017-10-30T04:00:0"
+
+
 def test_impressions__hold_position_and_propensity(plane: Plane) -> None:
     request_id = plane.recommend("1", k=2)["request_id"]
     deadline, rows = time.monotonic() + 5, []

@@ -1,5 +1,6 @@
 """The OpenAPI document and the docs page."""
 
+import http.client
 import re
 from typing import Any
 
@@ -63,3 +64,27 @@ def test_docs__examples_are_answered(plane: Plane) -> None:
 
 def test_openapi__is_served_as_generated(plane: Plane) -> None:
     assert plane.ask("GET", "/openapi.json") == (200, pages.openapi())
+
+
+def bare(plane: Plane, method: str, path: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=20)
+    connection.request(method, path)
+    return connection.getresponse()
+
+
+ALLOW = dict.fromkeys(pages.PAGES, "GET, HEAD") | {
+    route.path: {"GET": "GET, HEAD", "POST": "POST"}[route.method] for route in ROUTES
+}
+
+
+@pytest.mark.parametrize("path", ALLOW)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
+def test_paths__refuse_other_methods_and_say_which_they_take(plane: Plane, path: str, method: str) -> None:
+    answer = bare(plane, method, path)
+
+    if method in ALLOW[path].split(", "):
+        assert answer.status in (200, 400)  # 400: a POST without a body
+        assert answer.headers["allow"] is None
+    else:
+        assert answer.status == 405
+        assert answer.headers["allow"] == ALLOW[path]

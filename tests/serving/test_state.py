@@ -2,13 +2,20 @@
 
 import sqlite3
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.contracts.events import ABOUT_AN_ITEM, EVENT_TYPES
 from pipelines.domain import History
+from pipelines.features.views import build_views
 from serving import schemas
 from serving.group_commit import GroupCommit, connect
 from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
@@ -56,12 +63,82 @@ def test_history__posted_purchases_join_in_order_of_time(state: ShopperState, tm
         bought("late-too", "10", NOW),
         bought("late-again", "10", NOW),  # the same item of the same basket: a basket is a set
         bought("other-till", "10", NOW, basket="c"),
-        bought("between", "30", NOW - WEEK - 5),
+        bought("between", "30", NOW - WEEK - 5, basket="a"),
     )
     found = state.history("1")
     assert found.items.tolist() == ["40", "50", "30", "50", "10", "20", "10"]
     assert found.baskets.tolist() == [0, 0, 1, 2, 3, 3, 4]
     assert (np.diff(found.times) >= 0).all()
+
+
+def test_history__lines_of_one_order_are_one_basket_at_the_earliest(
+    state: ShopperState, tmp_path: Path
+) -> None:
+    second = 1_000_000
+    append(
+        tmp_path / "shopper.db",
+        bought("line-2", "20", NOW + second, basket="order"),
+        bought("line-3", "10", NOW + 2 * second, basket="order"),
+        bought("line-1", "30", NOW, basket="order"),
+        bought("line-4", "20", NOW + 3 * second, basket="order"),  # more of what the order holds already
+        bought("in-between", "60", NOW + second, basket="another"),
+        bought("neighbour", "10", NOW - second, basket="order", user_id="2"),
+    )
+    found = state.history("1")
+    assert found.items[3:].tolist() == ["10", "20", "30", "60"]
+    assert found.times[3:].tolist() == [NOW, NOW, NOW, NOW + second]
+    assert found.baskets.tolist() == [0, 0, 1, 2, 2, 2, 3]
+
+
+Line = tuple[str, int, str]  # item, seconds after NOW, basket
+
+
+def rows_of(history: History) -> list[tuple[str, int, int]]:
+    columns = (history.items, history.times, history.baskets)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def through_the_state(folder: Path, lines: list[Line]) -> list[tuple[str, int, int]]:
+    append(
+        folder / "shopper.db",
+        *(bought(str(n), item, NOW + at * 1_000_000, basket) for n, (item, at, basket) in enumerate(lines)),
+    )
+    state = ShopperState(folder / "shopper.db")
+    found = state.history("1")
+    state.close()
+    return rows_of(found)
+
+
+def through_the_view(folder: Path, lines: list[Line]) -> list[tuple[str, int, int]]:
+    shared = {"event_type": "purchase", "user_id": "1", "quantity": 1.0, "value": 2.0, "week": 44}
+    now = datetime.fromtimestamp(NOW / 1e6, UTC)
+    events = [
+        shared
+        | {"event_id": str(n), "item_id": item, "basket_id": basket}
+        | {"occurred_at": now + timedelta(seconds=at), "ingested_at": now + timedelta(seconds=at)}
+        for n, (item, at, basket) in enumerate(lines)
+    ]
+    pq.write_table(pa.Table.from_pylist(events), folder / "events.parquet")
+    items = pa.table({"item_id": ["10", "20", "30"], "recommendable": [True] * 3})
+    pq.write_table(items, folder / "items.parquet")
+    files = folder / "events.parquet", folder / "items.parquet"
+    build_views(("basket_lines",), *files, NOW + WEEK, 45, folder)
+    found = pq.read_table(folder / "basket_lines.parquet").to_pylist()
+    return [(line["item_id"], line["occurred_us"], line["basket"]) for line in found]
+
+
+lines_of_orders = st.lists(
+    st.tuples(st.sampled_from(["10", "20", "30"]), st.integers(0, 3), st.sampled_from(["a", "b", "c"])),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lines=lines_of_orders)
+def test_history__makes_the_baskets_that_the_view_makes(lines: list[Line]) -> None:
+    with TemporaryDirectory() as folder:
+        assert through_the_state(Path(folder), lines) == through_the_view(Path(folder), lines)
 
 
 def test_replace_histories__forgets_what_landed_or_was_judged_and_keeps_the_rest(

@@ -1,16 +1,22 @@
 """The endpoint's event log, read for landing."""
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.contracts import EVENTS
+from pipelines.contracts.sifting import sift
 from pipelines.sources.posted_events import read_posted
 from pipelines.tables import StorageError
+from serving.clock import ServingClock, micros
+from serving.environment import Environment
+from serving.plane import DataPlane
 
 NOW = datetime(2017, 10, 30, 5, tzinfo=UTC)
 VIEW = {
@@ -91,3 +97,34 @@ def test_read_posted__names_a_broken_log(tmp_path: Path) -> None:
         StorageError, match=r"shopper.db: the event log cannot be read .*restart the endpoint"
     ):
         read_posted(tmp_path / "shopper.db", 0, NOW)
+
+
+def post_at(now: datetime, state_file: Path, events: list[dict[str, Any]], clock: pytest.MonkeyPatch) -> int:
+    """Post to a data plane whose shop lives at ``now``; returns how many it accepted."""
+    clock.setattr(ServingClock, "now", lambda _: micros(now))
+    plane = DataPlane(Environment(state_file=state_file, bundle=state_file.with_name("no-bundle")))
+    try:
+        return asyncio.run(plane.events(json.dumps(events).encode(), "a-request")).accepted
+    finally:
+        plane.close()
+
+
+def test_read_posted__nothing_the_endpoint_accepted_is_quarantined_in_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [-60, 0, 60, 300]
+    events = [
+        VIEW
+        | {"event_id": f"at {ahead}", "event_type": "purchase"}
+        | {"occurred_at": (NOW + timedelta(seconds=ahead)).isoformat()}
+        for ahead in seconds
+    ]
+    assert post_at(NOW, tmp_path / "shopper.db", events, monkeypatch) == 4
+
+    posted = read_posted(tmp_path / "shopper.db", 0, NOW)
+    sifted = sift(posted.events, EVENTS, NOW)
+
+    assert posted.unreadable.num_rows == 0
+    assert sifted.quarantined.to_pylist() == []
+    assert sifted.accepted["event_id"].to_pylist() == ["at -60", "at 0", "at 60", "at 300"]
+    assert sifted.accepted["occurred_at"].to_pylist() == [NOW - timedelta(minutes=1), NOW, NOW, NOW]
