@@ -77,7 +77,7 @@ class Action(BaseOperator):  # type: ignore[misc]
         self._run(workspace)
         result = _result_of(workspace, self.task_id)
         if note := result.get("note"):
-            write_note(dag_id, run_id, str(note))
+            self._try_to_note(dag_id, run_id, str(note))
         if reason := result.get("skip"):
             raise AirflowSkipException(str(reason))
         return self.follow(context, result)
@@ -90,6 +90,15 @@ class Action(BaseOperator):  # type: ignore[misc]
         """End the action and all it started: also called when the task takes too long."""
         if self._process is not None:
             _end_tree(self._process)
+
+    def _try_to_note(self, dag_id: str, run_id: str, note: str) -> None:
+        from pipelines.stack.airflow_api import AirflowError
+
+        # The action has acted: a failure now would have it act again, for a line in the web UI.
+        try:
+            write_note(dag_id, run_id, note)
+        except AirflowError as error:
+            self.log.warning("The note of this run was not written: %s", error)
 
     def _run(self, workspace: Path) -> None:
         given = [word for word in self.arguments if word]

@@ -5,12 +5,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.actions.fetch_champion import BUNDLE_IN_BENTO
+from pipelines.evaluation.splits import with_weeks
 from pipelines.features.histories import Histories
-from pipelines.features.views import read_view
+from pipelines.features.history_view import VIEW, histories_of, views_of
+from pipelines.features.views import FOLDER
 from pipelines.landing import Landing
+from pipelines.releases.ledger import Ledger
+from pipelines.releases.records import Release
+from pipelines.releases.switch import Switch
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
+from pipelines.shop import open_shop
+from pipelines.tables import read_table
+from pipelines.weeks import to_micros
 from serving.state import ShopperState
 
 
@@ -44,7 +55,7 @@ def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshR
     try:
         with landing.lock():
             landed = _landed_among(landing, state.fresh_event_ids())
-            histories = landed_histories(landing)
+            histories = landed_histories(settings, live_views(Ledger(settings.ledger)))
             judged = landing.posted_through()
         count = state.replace_histories(histories or (), landed, judged)
         fresh = len(state.fresh_event_ids())
@@ -58,21 +69,44 @@ def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshR
     return result
 
 
-def landed_histories(landing: Landing) -> Histories | None:
-    """Histories from all accepted events, made by the view that training reads; None of nothing."""
-    files = [str(path) for path in landing.event_files()]
-    if not files or not landing.reference_file("items").exists():
+def landed_histories(settings: Settings, folder: Path = FOLDER) -> Histories | None:
+    """Histories from all accepted events, made by the view in ``folder``; None of nothing."""
+    shop = open_shop(settings)
+    files, items = shop.landing.event_files(), shop.landing.reference_file("items")
+    if not files or not items.exists():
         return None
-    with duckdb.connect() as database:
-        database.execute("SET TimeZone = 'UTC'")
-        events = "SELECT *, epoch_us(occurred_at) AS occurred_us, 0 AS week FROM read_parquet($files)"
-        database.execute(f"CREATE TABLE known_events AS {events}", {"files": files})
-        items = str(landing.reference_file("items"))
-        database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": items})
-        view = read_view("basket_lines")
-        rows = database.execute(f"{view.sql} ORDER BY {', '.join(view.key)}").fetchnumpy()
-    columns = (rows["user_id"], rows["item_id"], rows["occurred_us"], rows["basket"])
-    return Histories.from_columns(*columns) if len(rows["user_id"]) else None
+    events = with_weeks(pa.concat_tables([read_table(path) for path in files]), shop.calendar)
+    # Whatever was accepted is known, also when the clock stands a moment before it.
+    now = max(shop.clock.now(), pc.max(events["ingested_at"]).as_py())
+    histories = histories_of(events, items, to_micros(now) + 1, shop.calendar.week_of(now), folder)
+    return histories if len(histories) else None
+
+
+def live_views(ledger: Ledger) -> Path:
+    """Where the view of the live release is: the checkout may hold an edit that no gate has judged."""
+    live = ledger.live()
+    return FOLDER if live is None else _views_of(live)
+
+
+def refresh_after(settings: Settings, ledger: Ledger, switch: Switch) -> None:
+    """Make the histories anew where the release that is live now makes them by another view than the one before.
+
+    Raises:
+        sqlite3.Error: The state file cannot be written; the endpoint keeps what it had.
+    """
+    before, now = (
+        ledger.release(name) if name else None for name in (switch.previous_release_id, switch.release_id)
+    )
+    if before is not None and now is not None and _view(before) != _view(now):
+        refresh_state(settings)
+
+
+def _views_of(release: Release) -> Path:
+    return views_of(Path(release.bento_path) / BUNDLE_IN_BENTO)
+
+
+def _view(release: Release) -> str:
+    return (_views_of(release) / f"{VIEW}.sql").read_text()
 
 
 def _landed_among(landing: Landing, event_ids: list[str]) -> Iterable[str]:

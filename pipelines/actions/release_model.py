@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.domain import Verdict
 from pipelines.releases.ledger import Ledger
-from pipelines.releases.records import LedgerError, Release, release_id_of, utc_now
+from pipelines.releases.records import LedgerError, Release, utc_now
 from pipelines.releases.switch import Mover, Switch
 from pipelines.run_facts import RunFacts, read_result, write_result
 from pipelines.settings import Settings
@@ -37,6 +37,11 @@ def release_model(settings: Settings, ledger: Ledger, workspace: Path, mover: Mo
     release = describe_release(facts, workspace)
     reason = facts.reason or str(read_result(workspace, "read_decision").get("note", "both gates passed"))
     switch = (mover or Mover(ledger, settings)).release(release, facts.champion_release_id, ACTOR, reason)
+    from pipelines.actions.refresh_state import (
+        refresh_after,  # `describe_switch` is imported where speed counts
+    )
+
+    refresh_after(settings, ledger, switch)
     write_result(workspace, "release_model", switch.as_dict() | {"note": describe_switch(switch)})
     return switch
 
@@ -50,7 +55,7 @@ def describe_release(facts: RunFacts, workspace: Path) -> Release:
     quality, package = (_passed(workspace, action) for action in ("read_decision", "decide_package"))
     bento = read_result(workspace, "build_bento")
     return Release(
-        release_id=release_id_of(facts.week, bento["bundle_sha256"]),
+        release_id=bento["release_id"],
         created_at=utc_now(),
         run_id=facts.run_id,
         # The package decision is kept too, and is found by its run.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.tables import read_json
 
@@ -15,18 +16,21 @@ class Moment:
     Attributes:
         week: The shop week that begins then, whose baskets are to be foretold.
         at_us: Microseconds since the epoch (UTC).
+        history_from: First shop week that is learned from.
         targets_sha256: Content hash of what was bought in the week.
     """
 
     week: int
     at_us: int
+    history_from: int
     targets_sha256: str
 
 
 def read_folds(path: Path = Path("data/split/split.json")) -> dict[str, Moment]:
     """The moments of both folds, from ``split.json``."""
     described = read_json(path)
-    return {
-        fold: Moment(described[fold]["week"], described[fold]["at_us"], described[fold]["targets_sha256"])
-        for fold in FOLDS
-    }
+    return {fold: _moment(described[fold]) for fold in FOLDS}
+
+
+def _moment(fold: dict[str, Any]) -> Moment:
+    return Moment(fold["week"], fold["at_us"], fold["history_from_week"], fold["targets_sha256"])

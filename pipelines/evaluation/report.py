@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipelines.evaluation.lists import Lists
 from pipelines.evaluation.measure import K, Truth, coverage, item_recall, summarise
+from pipelines.features.histories import Histories
 from pipelines.params import EvaluateCandidate
 from pipelines.ranking.bundle import read_arrays
 from pipelines.tables import read_table
@@ -34,15 +35,11 @@ class Grouping:
     sellable: int
 
 
-def read_grouping(fold: str, at_us: int, params: EvaluateCandidate) -> Grouping:
-    """The grouping of a fold, from its features and the catalog."""
-    households = read_table(Path("data/features") / fold / "households.parquet").to_pandas()
-    heavy = households["baskets"].quantile(1 - params.heavy_share)
-    names = np.select(
-        [households["baskets"] <= params.new_household_baskets, households["baskets"] >= heavy],
-        ["new", "heavy"],
-        "usual",
-    )
+def read_grouping(fold: str, at_us: int, params: EvaluateCandidate, histories: Histories) -> Grouping:
+    """The grouping of a fold, from its histories, its catalog and the items."""
+    baskets = np.array([history.baskets[-1] + 1 for history in histories])
+    heavy = np.quantile(baskets, 1 - params.heavy_share)
+    names = np.select([baskets <= params.new_household_baskets, baskets >= heavy], ["new", "heavy"], "usual")
     items = read_table(Path("data/validated/items.parquet"))
     departments = dict(zip(items["item_id"].to_pylist(), items["department"].to_pylist(), strict=True))
     ids, first, sellable = read_arrays(
@@ -52,7 +49,7 @@ def read_grouping(fold: str, at_us: int, params: EvaluateCandidate) -> Grouping:
     established = {str(item) for item in ids} - recent
     cold = {item: "established" if item in established else "cold" for item in departments}
     return Grouping(
-        dict(zip(households["user_id"].astype(str), names, strict=True)),
+        dict(zip(histories.user_ids.tolist(), names.tolist(), strict=True)),
         {item: str(name) for item, name in departments.items() if name},
         cold,
         int(sellable.sum()),

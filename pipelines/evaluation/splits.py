@@ -51,11 +51,10 @@ def with_weeks(events: pa.Table, calendar: ShopCalendar) -> pa.Table:
 
 
 def known_events(events: pa.Table, fold: Fold) -> pa.Table:
-    """Events known at the start of the fold's week, no older than its history."""
-    known = pc.and_(
-        _before(events, "occurred_at", fold.starts_at), _until(events, "ingested_at", fold.starts_at)
+    """Events known at the start of the fold's week, however old: shoppers are asked with all of their history."""
+    return events.filter(
+        pc.and_(_before(events, "occurred_at", fold.starts_at), _until(events, "ingested_at", fold.starts_at))
     )
-    return events.filter(pc.and_(known, pc.greater_equal(events["week"], fold.history_from)))
 
 
 def targets(events: pa.Table, items: pa.Table, fold: Fold) -> pa.Table:

@@ -2,32 +2,32 @@
 
 from pathlib import Path
 
+from pipelines.evaluation.folds import Moment
 from pipelines.evaluation.measure import Truth
 from pipelines.features.histories import Histories
+from pipelines.features.history_view import histories_of
+from pipelines.features.views import FOLDER
 from pipelines.tables import read_table
 
-
-def read_histories(fold: str) -> Histories:
-    """Histories as known at the fold's moment, from the view that training reads."""
-    lines = read_table(Path("data/features") / fold / "basket_lines.parquet")
-    # The view is written in the order of its key: shopper, basket, item.
-    user, item, times, baskets = (
-        lines[name].to_numpy() for name in ("user_id", "item_id", "occurred_us", "basket")
-    )
-    return Histories.from_columns(user, item, times, baskets)
+ITEMS = Path("data/validated/items.parquet")
 
 
-def read_truth(fold: str) -> Truth:
-    """Bought items of the fold's week, of households that were known before it."""
+def read_histories(fold: str, moment: Moment, folder: Path = FOLDER) -> Histories:
+    """All histories as known at the fold's moment, not only the weeks that are learned from: so they are served.
+
+    Args:
+        fold: Its name.
+        moment: Its moment.
+        folder: Where the view is that makes them: a bundle's own, or the checkout's.
+    """
+    return histories_of(Path(f"data/split/{fold}_events.parquet"), ITEMS, moment.at_us, moment.week, folder)
+
+
+def read_truth(fold: str, histories: Histories) -> Truth:
+    """Bought items of the fold's week, of households that have one of ``histories``."""
     targets = read_table(Path("data/split") / f"{fold}_targets.parquet")
-    before = read_table(Path("data/features") / fold / "household_items.parquet")
-    known = _sets(before["user_id"].to_pylist(), before["item_id"].to_pylist())
-    bought = _sets(targets["user_id"].to_pylist(), targets["item_id"].to_pylist())
+    known = {history.user_id: set(history.items.tolist()) for history in histories}
+    bought: dict[str, set[str]] = {}
+    for user, item in zip(targets["user_id"].to_pylist(), targets["item_id"].to_pylist(), strict=True):
+        bought.setdefault(user, set()).add(item)
     return Truth({user: items for user, items in bought.items() if user in known}, known)
-
-
-def _sets(users: list[str], items: list[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for user, item in zip(users, items, strict=True):
-        found.setdefault(user, set()).add(item)
-    return found

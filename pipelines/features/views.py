@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 FOLDER = Path(__file__).parent
 
@@ -54,7 +55,14 @@ def read_view(name: str, folder: Path = FOLDER) -> View:
 
 
 def build_views(
-    names: tuple[str, ...], events: Path, items: Path, at_us: int, week: int, out: Path, folder: Path = FOLDER
+    names: tuple[str, ...],
+    events: Path,
+    items: Path,
+    at_us: int,
+    week: int,
+    out: Path,
+    from_week: int = 1,
+    folder: Path = FOLDER,
 ) -> dict[str, int]:
     """Build views in order and write each as ``out/<name>.parquet``, sorted by its key.
 
@@ -65,6 +73,7 @@ def build_views(
         at_us: The moment, microseconds since the epoch (UTC).
         week: The shop week that begins at the moment.
         out: Folder to write to.
+        from_week: First shop week that is learned from; older events are not shown to any view either.
         folder: Where the view files are.
 
     Returns:
@@ -77,22 +86,31 @@ def build_views(
     with duckdb.connect() as database:
         # One thread sums floats in one order: the files must be equal byte for byte on every run.
         database.execute("SET threads = 1; SET TimeZone = 'UTC'")
-        _load_known(database, events, items, at_us, week)
+        load_known(database, events, items, at_us, week, from_week)
         return {name: _write_view(database, read_view(name, folder), out) for name in names}
 
 
-def _load_known(
-    database: duckdb.DuckDBPyConnection, events: Path, items: Path, at_us: int, week: int
+def load_known(
+    database: duckdb.DuckDBPyConnection,
+    events: Path | pa.Table,
+    items: Path,
+    at_us: int,
+    week: int,
+    from_week: int = 1,
 ) -> None:
+    """Make the tables that a view may read; the arguments are those of :func:`build_views`."""
+    source = "given" if isinstance(events, pa.Table) else f"read_parquet('{events}')"
+    if isinstance(events, pa.Table):
+        database.register("given", events)
     database.execute(
-        """
+        f"""
         CREATE TABLE known_events AS
         SELECT *, epoch_us(occurred_at) AS occurred_us
-        FROM read_parquet($events)
-        WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at
+        FROM {source}
+        WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at AND week >= $from_week
         ORDER BY user_id, occurred_at, event_id
         """,
-        {"events": str(events), "at": at_us},
+        {"at": at_us, "from_week": from_week},
     )
     database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": str(items)})
     database.execute(

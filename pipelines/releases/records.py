@@ -21,9 +21,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def release_id_of(week: int, bundle_sha256: str) -> str:
-    """The id of the release of a bundle: the same bundle of the same week is the same release."""
-    return f"r-{week}-{bundle_sha256[:8]}"
+def release_id_of(week: int, digest: str) -> str:
+    """The id of a release: the same content (bundle, code, requirements) of the same week is the same release.
+
+    Args:
+        week: Decision week.
+        digest: Hash in hex of all that the Bento holds; its first 8 digits are used.
+    """
+    return f"r-{week}-{digest[:8]}"
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,11 @@ class Release:
     """An immutable Bento and everything needed to trace and rebuild it.
 
     Attributes:
-        release_id: ``r-<week>-<first 8 of the bundle's sha256>``.
+        release_id: ``r-<week>-<first 8 of the hash of the Bento's content>``.
         created_at: When the ledger first heard of it, UTC.
         run_id: The pipeline run that made it.
         decision_id: The quality decision it passed.
-        bento_tag: ``name:version`` in BentoML's store.
+        bento_tag: ``name:version`` in BentoML's store; the version ends with the hash of the content.
         bento_path: Folder of the built Bento.
         bundle_sha256: Of the model bundle.
         model_version: Version in the model registry, ``""`` when it was not registered.
@@ -90,7 +95,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Run:
-    """How a pipeline run ended: ``promoted``, ``refused`` or ``not_promoted``."""
+    """How a run ended: ``promoted``, ``not_promoted``, ``refused``, ``refused_approval`` or ``refused_package``."""
 
     run_id: str
     fingerprint: str

@@ -4,7 +4,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -53,6 +53,19 @@ class Switch:
 
 
 @dataclass(frozen=True)
+class Rollback:
+    """A rollback that is decided on.
+
+    Attributes:
+        release_id: What to go back to.
+        expected_live: What was live when that was decided; nothing else is replaced.
+    """
+
+    release_id: str
+    expected_live: str | None
+
+
+@dataclass(frozen=True)
 class Mover:
     """Moves traffic of one endpoint.
 
@@ -72,7 +85,8 @@ class Mover:
         """Make a release live that its gates passed; doing it again changes nothing.
 
         Args:
-            release: What to make live; its ``decision_id`` is the decision it rests on.
+            release: What to make live; its ``decision_id`` is the decision the move rests on, also when the
+                ledger knows the release already from a run that was judged against another champion.
             expected_live: The champion it was judged against.
             actor: Who does it.
             reason: Why.
@@ -93,7 +107,7 @@ class Mover:
         holder = f"{actor} ({release.run_id})"
         with self.ledger.lease(holder, self.prepare_seconds + self.confirm_seconds):
             return self._move(
-                started, kept, expected_live, "release", actor, reason, decision_id=kept.decision_id
+                started, kept, expected_live, "release", actor, reason, decision_id=release.decision_id
             )
 
     def roll_back(self, release_id: str | None, actor: str, reason: str) -> Switch:
@@ -103,14 +117,35 @@ class Mover:
             LedgerError: There is nothing to go back to, or the name is unknown.
             EndpointDown, NotReady, StaleMove, NotConfirmed: As for `release`.
         """
-        started = time.monotonic()
+        return self.carry_out(self.plan_rollback(release_id), actor, reason)
+
+    def plan_rollback(self, release_id: str | None) -> Rollback:
+        """Decide where a rollback goes, and move nothing.
+
+        Raises:
+            LedgerError: There is nothing to go back to, or the name is unknown.
+            EndpointDown: No supervisor runs.
+        """
         read_status(self.settings)
         plan = self.ledger.plan()
         target = self._target(release_id, plan.previous)
         live = plan.live.release_id if plan.live else None
         if live == target.release_id:
             raise LedgerError(f"{live} is live already: nothing to roll back")
-        return self._move(started, target, live, "rollback", actor, reason)
+        return Rollback(target.release_id, live)
+
+    def carry_out(self, rollback: Rollback, actor: str, reason: str) -> Switch:
+        """Make a rollback; raises what `roll_back` raises."""
+        started = time.monotonic()
+        target = self._target(rollback.release_id, None)
+        return self._move(started, target, rollback.expected_live, "rollback", actor, reason)
+
+    def resume(self, rollback: Rollback, actor: str, reason: str) -> Switch:
+        """Make a rollback that an earlier try may have made: if its release is live, nothing is moved."""
+        live = self.ledger.live()
+        if live is None or live.release_id != rollback.release_id:
+            return self.carry_out(rollback, actor, reason)
+        return replace(self._already_live(live), previous_release_id=rollback.expected_live)
 
     def _target(self, release_id: str | None, previous: Release | None) -> Release:
         if release_id is None and previous is None:
@@ -145,6 +180,8 @@ class Mover:
 
     def _already_live(self, release: Release) -> Switch:
         started = time.monotonic()
+        # Of a try that was killed; with it the release would stay warm when it is no longer live.
+        self.ledger.withdraw_preparation(release.release_id)
         self.confirm(release.release_id)
         previous = self.ledger.previous()
         seconds = time.monotonic() - started

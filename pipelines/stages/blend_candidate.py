@@ -12,7 +12,7 @@ import numpy as np
 from pipelines.domain import BundleError
 from pipelines.evaluation.folds import Moment, read_folds
 from pipelines.evaluation.truth import read_histories, read_truth
-from pipelines.features.histories import Histories
+from pipelines.features.history_view import VIEW
 from pipelines.params import load_params
 from pipelines.ranking.blended import ABLATION, BLEND, BlendedRecommender
 from pipelines.ranking.components import PLAIN, SEQUENCE, Component
@@ -22,6 +22,7 @@ from pipelines.releases.bento_build import modules_behind
 
 ITEMS = Path("data/validated/items.parquet")
 SCORING = Path("pipelines/ranking/score_histories.py")
+HISTORIES = Path("pipelines/features") / f"{VIEW}.sql"
 Blends = dict[str, list[tuple[Component, float]]]
 
 
@@ -35,7 +36,9 @@ def main() -> None:
             f"{name}: " + ", ".join(f"{part.system} ({part.scale}) {weight:.3f}" for part, weight in weights)
         )
     fitted_through = folds["holdout"].week - 1
-    sha256 = assemble(_parts("holdout"), blends, fitted_through, Path("models/candidate"), _code())
+    sha256 = assemble(
+        _parts("holdout"), blends, fitted_through, Path("models/candidate"), bundle_code(Path.cwd())
+    )
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 
 
@@ -57,10 +60,10 @@ def learn_blends(moment: Moment, depth: int, penalty: float) -> Blends:
 def _scored(
     recommender: BlendedRecommender, moment: Moment
 ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-    truth = read_truth("validation")
+    histories = read_histories("validation", moment)
+    truth = read_truth("validation", histories)
     place = {str(item_id): at for at, item_id in enumerate(recommender.item_ids)}
-    histories: Histories = read_histories("validation").take(np.array(sorted(truth.bought)))
-    for history in histories:
+    for history in histories.take(np.array(sorted(truth.bought))):
         if raw := recommender.raw(history, moment.at_us):
             bought = [place[item] for item in truth.bought[history.user_id] if item in place]
             yield raw, np.array(sorted(bought), np.int64)
@@ -70,12 +73,17 @@ def _parts(fold: str) -> Parts:
     return Parts(Path("models/baselines") / fold, Path("models/sequence") / fold, ITEMS)
 
 
-def _code() -> dict[Path, Path]:
-    root = Path.cwd()
-    found = [SCORING, *modules_behind(root, [root / SCORING])]
-    if not all((root / module).is_file() for module in found):
-        raise BundleError(f"{SCORING}: its modules are not all in {root}")
-    return {module: root / module for module in found}
+def bundle_code(root: Path) -> dict[Path, Path]:
+    """What scores with a bundle, and the view that makes its histories: where each file goes, and where it is.
+
+    Raises:
+        BundleError: A file is not below ``root``.
+    """
+    found = [SCORING, HISTORIES, *modules_behind(root, [root / SCORING])]
+    missing = [str(file) for file in found if not (root / file).is_file()]
+    if missing:
+        raise BundleError(f"{root}: lacks {', '.join(missing)}, which a bundle carries")
+    return {file: root / file for file in found}
 
 
 if __name__ == "__main__":

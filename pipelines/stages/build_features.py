@@ -14,7 +14,8 @@ def main() -> None:
     views = load_params().build_features.views
     for fold, moment in read_folds().items():
         events = Path(f"data/split/{fold}_events.parquet")
-        rows = build_views(views, events, ITEMS, moment.at_us, moment.week, Path("data/features") / fold)
+        out = Path("data/features") / fold
+        rows = build_views(views, events, ITEMS, moment.at_us, moment.week, out, moment.history_from)
         for name, count in rows.items():
             print(f"{fold}: {name} {count:,} rows", flush=True)
 

@@ -17,6 +17,7 @@ from pipelines.evaluation.report import build_report, read_grouping
 from pipelines.evaluation.splits import targets_sha256
 from pipelines.evaluation.truth import read_histories, read_truth
 from pipelines.features.histories import Histories
+from pipelines.features.history_view import views_of
 from pipelines.params import load_params
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.bundle import read_json
@@ -30,38 +31,42 @@ REPORTS = Path("reports")
 def main() -> None:
     """Evaluate in the workspace that is the current folder."""
     params = load_params().evaluate_candidate
-    moment, truth = read_folds()[FOLD], read_truth(FOLD)
-    histories = read_histories(FOLD).take(np.array(sorted(truth.bought)))
-    lists = score_bundles(histories, moment)
+    moment = read_folds()[FOLD]
+    histories = read_histories(FOLD, moment)
+    truth = read_truth(FOLD, histories)
+    asked = histories.take(np.array(sorted(truth.bought)))
+    lists = score_bundles(asked, moment)
     per_user = pd.concat([measure_lists(found, truth) for found in lists.values()], ignore_index=True)
-    report = build_report(
-        moment.week, per_user, lists, truth, read_grouping(FOLD, moment.at_us, params), params
-    )
+    grouping = read_grouping(FOLD, moment.at_us, params, histories)
+    report = build_report(moment.week, per_user, lists, truth, grouping, params)
     report["holdout_sha256"] = targets_sha256(read_table(Path("data/split") / f"{FOLD}_targets.parquet"))
     report["champion"] = champion_facts()
     write_json(REPORTS / "metrics.json", report)
     write_table(REPORTS / "per_user.parquet", pa.Table.from_pandas(per_user, preserve_index=False))
     write_plots(report)
-    write_known_queries(histories, moment, params.known_queries)
+    write_known_queries(asked, moment, params.known_queries)
     print(table(report), flush=True)
 
 
 def score_bundles(histories: Histories, moment: Moment) -> dict[str, Lists]:
-    """Lists of the candidate with all its systems, and of the champion when there is one."""
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        histories.save(folder / "histories.npz")
-        found = {
-            "candidate": score_bundle(
-                CANDIDATE, folder / "histories.npz", moment.at_us, folder / "candidate.npz"
-            )
-        }
-        if champion_facts() is not None:
-            champion = score_bundle(CHAMPION, folder / "histories.npz", moment.at_us, folder / "champion.npz")
-            found["champion"] = Lists(
-                champion.user_ids, champion.item_ids, {"champion": champion.systems["blend"]}
-            )
+    """Lists of the candidate with all its systems, and of the champion when there is one.
+
+    The same shoppers, each bundle with histories made by its own view.
+    """
+    found = {"candidate": _lists(CANDIDATE, histories, moment)}
+    if champion_facts() is not None:
+        own = read_histories(FOLD, moment, views_of(CHAMPION)).take(histories.user_ids)
+        champion = _lists(CHAMPION, own, moment)
+        found["champion"] = Lists(
+            champion.user_ids, champion.item_ids, {"champion": champion.systems["blend"]}
+        )
     return found
+
+
+def _lists(bundle: Path, histories: Histories, moment: Moment) -> Lists:
+    with TemporaryDirectory() as name:
+        histories.save(Path(name) / "histories.npz")
+        return score_bundle(bundle, Path(name) / "histories.npz", moment.at_us, Path(name) / "lists.npz")
 
 
 def champion_facts() -> dict[str, Any] | None:

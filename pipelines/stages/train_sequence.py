@@ -19,6 +19,7 @@ from pipelines.retrieval.fitting.sequence_config import SequenceConfig
 from pipelines.retrieval.fitting.sequence_training import fit_sequence, prepare_tensorflow, read_examples
 
 ITEMS = Path("data/validated/items.parquet")
+CODE = (Path("pipelines/features"), Path("pipelines/retrieval"))
 PROGRESS = Path("run/training.json")
 CHECKPOINTS = Path("run/checkpoints")
 
@@ -37,7 +38,7 @@ def main() -> None:
             losses.setdefault(epoch, {})[f"{fold}_loss"] = round(loss, 6)
             _tell({"fit": f"{number} of {len(FOLDS)}", "epoch": f"{epoch} of {config.epochs}", "loss": loss})
 
-        checkpoint = CHECKPOINTS / f"{fold}-{_identity(config, features)}.npz"
+        checkpoint = CHECKPOINTS / f"{fold}-{_identity(config, features, params.threads)}.npz"
         _tell({"fit": f"{number} of {len(FOLDS)}", "epoch": f"0 of {config.epochs}"})
         out = Path("models/sequence") / fold
         out.mkdir(parents=True, exist_ok=True)
@@ -46,9 +47,11 @@ def main() -> None:
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
 
 
-def _identity(config: SequenceConfig, features: Path) -> str:
-    """A checkpoint is only resumed by a training of the same data and choices."""
-    words = json.dumps([asdict(config), file_sha256(features / "basket_lines.parquet")])
+def _identity(config: SequenceConfig, features: Path, threads: int) -> str:
+    """A checkpoint is only resumed by a training of the same data, choices and code."""
+    code = sorted(file for folder in CODE for file in folder.rglob("*.py"))
+    files = [features / "basket_lines.parquet", ITEMS, *code]
+    words = json.dumps([asdict(config), threads, [file_sha256(file) for file in files]])
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 

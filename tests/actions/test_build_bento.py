@@ -2,13 +2,14 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pipelines.ranking.bundle import bundle_sha256
-from pipelines.releases.bento_build import BentoBuildError, inference_modules, stage_sources
+from pipelines.releases.bento_build import BentoBuildError, content_version, inference_modules, stage_sources
 from pipelines.run_facts import read_result
 from pipelines.settings import Settings
 from tests.actions.conftest import CHECKOUT, act, make_workspace
@@ -20,7 +21,6 @@ def test_build_bento__ships_the_judged_bundle_byte_for_byte(built: Path) -> None
     shipped = Path(result["bento_path"]) / "src" / "bundle"
     judged = built / "models" / "candidate"
     assert result["bundle_sha256"] == bundle_sha256(judged) == bundle_sha256(shipped)
-    assert result["release_id"] == f"r-44-{result['bundle_sha256'][:8]}"
     for file in judged.iterdir():
         assert (shipped / file.name).read_bytes() == file.read_bytes()
 
@@ -62,6 +62,33 @@ def test_build_bento__again_finds_the_same_bento(here: Settings, built: Path, tm
     again = make_workspace(tmp_path / "again")
     assert act(here, "build_bento", again).returncode == 0
     assert read_result(again, "build_bento") == read_result(built, "build_bento")
+
+
+def test_build_bento__names_the_release_after_all_that_the_bento_holds(built: Path, tmp_path: Path) -> None:
+    result = read_result(built, "build_bento")
+    stage_sources(CHECKOUT, built / "models" / "candidate", tmp_path)
+    held = content_version(tmp_path)
+    assert result["release_id"] == f"r-44-{held[:8]}"
+    assert result["bento_tag"] == f"shoploop:{result['release_id']}-{held}"
+
+
+@pytest.mark.parametrize("changed", ["serving/plane.py", "requirements/serving.txt"])
+def test_build_bento__other_code_around_the_same_bundle_is_another_release(
+    changed: str, here: Settings, built: Path, tmp_path: Path
+) -> None:
+    workspace = make_workspace(tmp_path / "other")
+    part = workspace / Path(changed).parts[0]
+    part.unlink()
+    shutil.copytree(CHECKOUT / part.name, part)
+    with (workspace / changed).open("a") as file:
+        file.write("# another line\n")
+
+    assert act(here, "build_bento", workspace).returncode == 0
+
+    before, after = (read_result(run, "build_bento") for run in (built, workspace))
+    assert after["bundle_sha256"] == before["bundle_sha256"]
+    for name in ("release_id", "bento_tag", "bento_path"):
+        assert after[name] != before[name]
 
 
 def test_build_bento__damaged_bundle_is_refused_by_name(here: Settings, tmp_path: Path) -> None:

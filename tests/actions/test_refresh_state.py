@@ -7,11 +7,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.actions.refresh_state import refresh_state
+from pipelines.actions.fetch_champion import BUNDLE_IN_BENTO
+from pipelines.actions.refresh_state import refresh_after, refresh_state
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.arrow import schema
 from pipelines.contracts.sifting import Sifted
+from pipelines.features.history_view import IN_BUNDLE, VIEW
+from pipelines.features.views import FOLDER
 from pipelines.landing import Accepted, Batch, Landing
+from pipelines.releases.ledger import Ledger
+from pipelines.releases.records import Release
+from pipelines.releases.switch import Switch
 from pipelines.settings import Settings
 from serving.group_commit import connect
 from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
@@ -136,3 +142,45 @@ def test_refresh_state__quarantined_posted_purchase_is_forgotten(here: Settings,
 
 def test_refresh_state__before_any_landing_knows_nobody(here: Settings) -> None:
     assert refresh_state(here).shoppers == 0
+
+
+def released(ledger: Ledger, folder: Path, name: str, only: str | None) -> str:
+    """A release whose bundle makes histories of one item alone, or as the checkout does; live if it is the first."""
+    views = folder / name / BUNDLE_IN_BENTO / IN_BUNDLE
+    views.mkdir(parents=True)
+    sql = (FOLDER / f"{VIEW}.sql").read_text()
+    own = sql if only is None else sql.replace("items.recommendable", f"items.item_id = '{only}'")
+    (views / f"{VIEW}.sql").write_text(own)
+    release = Release(
+        f"r-44-{name * 8}", datetime.now(UTC), "run-1", "d", f"t:{name}", str(folder / name), name, "1", 44,
+        "t", False, "d", "p", "l",
+    )  # fmt: skip
+    ledger.add_release(release)
+    if ledger.live() is None:
+        ledger.move(release.release_id, None, "release", "a test", "to have a champion", "d")
+    return release.release_id
+
+
+def test_refresh_state__uses_the_view_of_the_live_release_not_an_edit_that_no_gate_judged(
+    here: Settings, landing: Landing, tmp_path: Path
+) -> None:
+    released(Ledger(here.ledger), tmp_path, "a", "20")
+
+    refresh_state(here)
+
+    assert history_of(here, "1") == [("20", 0), ("20", 1)]
+
+
+def test_refresh_after__a_switch_to_a_release_with_another_view_makes_the_histories_anew(
+    here: Settings, landing: Landing, tmp_path: Path
+) -> None:
+    ledger = Ledger(here.ledger)
+    plain, other = (released(ledger, tmp_path, name, only) for name, only in (("a", None), ("b", "20")))
+    refresh_state(here)
+    assert len(history_of(here, "1")) == 3
+    switch = Switch(other, plain, 2, 0.1, 0.1, 0.1)
+    ledger.move(other, plain, "release", "a test", "another view", "d")
+
+    refresh_after(here, ledger, switch)
+
+    assert history_of(here, "1") == [("20", 0), ("20", 1)]

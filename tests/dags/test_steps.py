@@ -6,10 +6,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+
+from pipelines.run_facts import write_result
+from pipelines.settings import Settings
 
 # A workspace whose own `pipelines.cli` stands where the real one would: the mechanism is the real one.
 CLI = """
@@ -54,6 +58,26 @@ def test_action__that_fails_is_retried_only_when_that_may_help(
         steps.Action(task_id="work", arguments=["--what", code])._run(workspace)
 
     assert type(caught.value).__name__ == error
+
+
+def test_action__that_acted_succeeds_though_its_note_cannot_be_written(
+    workspace: Path,
+    steps: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    nowhere = Settings(home=workspace / "home", checkout=workspace, airflow_url="http://127.0.0.1:9")
+    monkeypatch.setattr(steps, "settings", lambda: nowhere)
+    monkeypatch.setattr(steps, "workspace_path", lambda *_: workspace)
+    result = {"release_id": "r-44-aaaaaaaa", "note": "r-44-aaaaaaaa is live"}
+    write_result(workspace, "work", result)
+    action = steps.Action(task_id="work", arguments=["--what", "0"])
+
+    assert action.execute({"dag": SimpleNamespace(dag_id="rollback_release"), "run_id": "run-1"}) == result
+
+    captured = capfd.readouterr()
+    assert "note of this run was not written" in caplog.text + captured.out + captured.err
 
 
 def test_on_kill__ends_the_whole_tree(workspace: Path, steps: Any) -> None:

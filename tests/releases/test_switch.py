@@ -11,7 +11,7 @@ from endpoint_under_test import Load, eventually, make_release
 from pipelines.actions.release_model import release_model
 from pipelines.actions.roll_back import roll_back
 from pipelines.releases.ledger import Ledger
-from pipelines.releases.records import LeaseTaken, LedgerError, StaleMove
+from pipelines.releases.records import LeaseTaken, LedgerError, StaleMove, release_id_of
 from pipelines.releases.status import EndpointDown
 from pipelines.releases.switch import Mover, NotConfirmed, NotReady
 from pipelines.run_facts import RunFacts, write_json, write_result
@@ -34,8 +34,11 @@ class Shop:
         self.folder = folder
         self.mover = Mover(self.ledger, self.settings, prepare_seconds=20, confirm_seconds=5)
 
-    def finished_run(self, week, letter, champion, behaviour="good", verdict="PASS"):
-        workspace = self.folder / "workspaces" / f"run-{week}-{letter}"
+    def finished_run(
+        self, week, letter, champion, behaviour="good", verdict="PASS", name="run", bundle="", decision="1"
+    ):
+        """``letter`` stands for all that the Bento holds, ``bundle`` (the same if empty) for its model."""
+        workspace = self.folder / "workspaces" / f"{name}-{week}-{letter}"
         bento = self.folder / "bentos" / letter
         bento.mkdir(parents=True, exist_ok=True)
         (bento / "behaviour").write_text(behaviour)
@@ -44,18 +47,21 @@ class Shop:
         rest = {"run_id": workspace.name, "week": week, "reason": "weekly", "champion_release_id": champion}
         write_json(workspace / "run" / "run.json", facts | choices | rest)
         assert RunFacts.read(workspace).week == week
-        made = {"bento_tag": f"shoploop:{letter}", "bento_path": str(bento), "bundle_sha256": SHA[letter]}
+        made = {"bento_tag": f"shoploop:{letter}", "bento_path": str(bento)}
+        made |= {"release_id": release_id_of(week, SHA[letter]), "bundle_sha256": SHA[bundle or letter]}
         write_result(workspace, "build_bento", made)
         write_result(workspace, "register_version", {"model_version": "7"})
-        write_result(
-            workspace, "read_decision", {"verdict": verdict, "decision_id": "d-quality-1", "note": "good"}
-        )
+        judged = {"verdict": verdict, "decision_id": f"d-quality-{decision}", "note": "good"}
+        write_result(workspace, "read_decision", judged)
         write_result(workspace, "decide_package", {"verdict": "PASS", "summary": "good"})
         (workspace / "dvc.lock").write_text("schema: '2.0'\n")
         return workspace
 
     def release(self, workspace):
         return release_model(self.settings, self.ledger, workspace, self.mover)
+
+    def roll_back_for_task(self, to=None, reason="bad"):
+        return roll_back(self.settings, self.ledger, reason, "tester", to, self.folder / "task")
 
     def command(self, *words):
         return subprocess.run(
@@ -122,6 +128,28 @@ def test_release_model__refuses_a_champion_that_is_no_longer_live(shop):
     with pytest.raises(StaleMove, match=f"judged against {first}, but {second} is live"):
         shop.release(shop.finished_run(45, "c", first))
     assert shop.endpoint.serves() == second
+
+
+def test_release_model__serves_other_code_around_the_same_bundle(shop):
+    first = shop.release(shop.finished_run(44, "a", None)).release_id
+    switch = shop.release(shop.finished_run(44, "b", first, bundle="a"))
+    assert (switch.release_id, switch.previous_release_id) == ("r-44-bbbbbbbb", first)
+    assert shop.endpoint.serves() == "r-44-bbbbbbbb"
+    assert len({release.bundle_sha256 for release in shop.ledger.releases()}) == 1
+
+
+def test_release_model__of_what_was_judged_twice_names_the_decision_that_moved_it(shop):
+    """The first run's release is known to the ledger, and was not moved: its champion was gone."""
+    first = shop.release(shop.finished_run(44, "a", None)).release_id
+    early = shop.finished_run(45, "c", first, decision="against-first")
+    second = shop.release(shop.finished_run(45, "b", first)).release_id
+    with pytest.raises(StaleMove):
+        shop.release(early)
+    third = shop.release(
+        shop.finished_run(45, "c", second, name="late", decision="against-second")
+    ).release_id
+    assert shop.ledger.release(third).decision_id == "d-quality-against-first"
+    assert shop.ledger.history()[-1].decision_id == "d-quality-against-second"
 
 
 def test_release_model__releases_only_what_passed(shop):
@@ -266,7 +294,50 @@ def test_commands__roll_back_for_a_task_leaves_its_result(shop):
     words = ("--workspace", str(shop.folder / "task"), "--reason", "by hand")
     done = shop.command("action", "roll_back", *words)
     assert done.returncode == 0, done.stderr
-    assert json.loads((shop.folder / "task" / "run" / "roll_back.json").read_text())["release_id"] == first
+    result = json.loads((shop.folder / "task" / "run" / "roll_back.json").read_text())
+    assert (result["release_id"], result["seq"]) == (first, 3)
     again = shop.command("action", "roll_back", *words)
-    assert again.returncode == 2
-    assert "no previous release" in again.stderr
+    assert again.returncode == 0, again.stderr
+    assert f"{first} is live already; nothing was moved" in again.stdout
+    assert len(shop.ledger.history()) == 3
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_roll_back__tried_again_by_its_task_goes_back_once(shop, named):
+    """A, B, C; the first try ended after the move and before its task knew."""
+    first = shop.release(shop.finished_run(44, "a", None)).release_id
+    second = shop.release(shop.finished_run(45, "b", first)).release_id
+    third = shop.release(shop.finished_run(46, "c", second)).release_id
+    for seq in (4, None):
+        switch = shop.roll_back_for_task(second if named else None)
+        assert (switch.release_id, switch.previous_release_id, switch.seq) == (second, third, seq)
+        assert shop.ledger.plan().prepared == ()
+        shop.ledger.request_preparation(second)  # as a try leaves it that is killed
+    assert shop.endpoint.serves() == second
+    assert len(shop.ledger.history()) == 4
+
+
+def test_roll_back__tried_again_by_its_task_moves_when_the_first_try_did_not(shop):
+    first = shop.release(shop.finished_run(44, "a", None)).release_id
+    shop.release(shop.finished_run(45, "b", first))
+    with pytest.raises(LedgerError, match="reason"):
+        shop.roll_back_for_task(reason=" ")
+    assert shop.roll_back_for_task().seq == 3
+    assert shop.endpoint.serves() == first
+
+
+def test_roll_back__tried_again_by_its_task_leaves_what_others_released_since(shop):
+    first = shop.release(shop.finished_run(44, "a", None)).release_id
+    second = shop.release(shop.finished_run(45, "b", first)).release_id
+    shop.roll_back_for_task()
+    third = shop.release(shop.finished_run(46, "c", first)).release_id
+    with pytest.raises(StaleMove, match=f"judged against {second}, but {third} is live"):
+        shop.roll_back_for_task()
+    assert shop.endpoint.serves() == third
+
+
+def test_roll_back__of_a_task_to_what_is_live_already_is_refused_at_every_try(shop):
+    first = shop.release(shop.finished_run(44, "a", None)).release_id
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="live already: nothing to roll back"):
+            shop.roll_back_for_task(first)

@@ -12,7 +12,9 @@ import pytest
 
 from pipelines.contracts import EVENTS, ITEMS, PROMOTIONS, USERS
 from pipelines.contracts.samples import sample_rows
+from pipelines.evaluation.folds import read_folds
 from pipelines.evaluation.splits import targets_sha256
+from pipelines.evaluation.truth import read_histories
 from pipelines.params import load_params
 from pipelines.settings import CHECKOUT
 from pipelines.tables import read_json, read_table, sha256, write_json, write_table
@@ -30,6 +32,7 @@ def week_events(week: int, changes: dict[str, object] | None = None) -> pa.Table
         number: {
             "event_id": f"w{week}-{number}",
             "user_id": str(number),
+            "basket_id": f"b{week}-{number}",
             "occurred_at": moment - timedelta(minutes=number),
             "ingested_at": CALENDAR.end(week),
             **(changes or {}),
@@ -116,6 +119,25 @@ def test_split_weeks__freezes_the_holdout(runs: list[Path]) -> None:
     assert holdout["targets_sha256"] == targets_sha256(targets)
     events = read_table(runs[0] / "data/split/holdout_events.parquet")
     assert events.column_names == [*EVENTS.column_names, "week"]
+
+
+def test_history_weeks__cuts_what_is_learned_from_and_not_what_shoppers_are_asked_with(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(runs[0] / "data", tmp_path / "data")
+    params = (runs[0] / "params.yaml").read_text()
+    assert "history_weeks: 53" in params
+    (tmp_path / "params.yaml").write_text(params.replace("history_weeks: 53", "history_weeks: 3"))
+    for stage in ("split_weeks", "build_features"):
+        done = run_stage(tmp_path, stage)
+        assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+
+    learned = read_table(tmp_path / "data/features/holdout/basket_lines.parquet")
+    histories = read_histories("holdout", read_folds()["holdout"])
+
+    assert set(learned["week"].to_pylist()) == {WEEKS - 3, WEEKS - 2, WEEKS - 1}
+    assert {len(history.items) for history in histories} == {WEEKS - 1}
 
 
 def test_validate_data__fails_with_a_report_when_a_rule_is_broken(tmp_path: Path) -> None:
