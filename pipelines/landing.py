@@ -134,6 +134,10 @@ class Landing:
         """Where the quarantined rows of a batch are."""
         return self.root / "quarantine" / name / f"{batch_id}.parquet"
 
+    def refusal_note(self, batch_id: str) -> Path:
+        """Where it is written why a batch was refused; its files are in the folder of the same name."""
+        return self.root / "refused" / f"{batch_id}.json"
+
     def raw_files(self, batch_id: str) -> dict[str, Path]:
         """The landed files of a batch by data set; ``unreadable`` are posted bodies that are no events."""
         folder = self.root / "raw" / batch_id
@@ -168,7 +172,7 @@ class Landing:
         Returns:
             The file that says why.
         """
-        note = self.root / "refused" / f"{batch.batch_id}.json"
+        note = self.refusal_note(batch.batch_id)
         write_json(note, {"batch": asdict(batch), "reasons": reasons})
         kept = self.root / "refused" / batch.batch_id
         shutil.rmtree(kept, ignore_errors=True)

@@ -30,12 +30,15 @@ class Registry:
 
     Args:
         uri: Tracking URI, ``http://…`` or ``sqlite:///…``.
+        patient: Whether to go on asking for minutes when MLflow does not answer.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, patient: bool = True) -> None:
         # No telemetry, and no greeting between the lines of a task's log.
         for name in ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
             os.environ.setdefault(name, "true")
+        if not patient:
+            os.environ |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
         from mlflow import MlflowClient
 
         self._client = MlflowClient(tracking_uri=uri)

@@ -11,7 +11,10 @@ from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
 from pipelines.sources.files import read_file
 from pipelines.sources.posted_events import read_posted
-from pipelines.tables import sha256
+from pipelines.tables import read_json, sha256
+from pipelines.workspace import RUN_FOLDER
+
+TARGET = "land_target"
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ def land_batch(
     shop = open_shop(settings, workspace)
     with shop.landing.lock():
         repair_clock(shop)
-        result = _land_file(shop, asked.file, asked) if asked.file else _land_new(shop, asked)
+        if asked.file:
+            result = _land_file(shop, asked.file, asked)
+        else:
+            result = _land_new(shop, asked, _target_week(shop, asked, workspace))
     if workspace is not None:
         write_result(workspace, "land_batch", asdict(result))
     return result
@@ -73,10 +79,28 @@ def repair_clock(shop: OpenShop) -> None:
         shop.clock.advance(last, shop.calendar.end(last))
 
 
-def _land_new(shop: OpenShop, asked: LandRequest) -> LandResult:
-    """Posted events first: they are older than the end of the week that lands after them."""
+def _target_week(shop: OpenShop, asked: LandRequest, workspace: Path | None) -> int:
+    """The week to land up to; a workspace keeps it, so that the task tried again lands no further week."""
+    kept = workspace / RUN_FOLDER / f"{TARGET}.json" if workspace else None
+    if kept and kept.is_file():
+        return int(read_json(kept)["until_week"])
+    source = shop.source()
+    so_far = shop.landing.last_week() or shop.params.shop.history_until_week
+    target = asked.until_week if asked.until_week is not None else so_far + asked.weeks
+    if target > source.last_week:
+        raise LandingError(
+            f"{source.name} ends with week {source.last_week}: expected a week up to that, found {target}; "
+            "land fewer weeks, or a file of your own with `shoploop land --file`"
+        )
+    if workspace:
+        write_result(workspace, TARGET, {"until_week": target})
+    return target
+
+
+def _land_new(shop: OpenShop, asked: LandRequest, target: int) -> LandResult:
+    """Posted events first, in the present in which they came: a week that is accepted may move the clock on."""
     last = shop.landing.last_week()
-    batch_ids = [*_land_posted(shop), *_land_weeks(shop, last, asked)]
+    batch_ids = [*_land_posted(shop), *_land_weeks(shop, last, target)]
     if not batch_ids and asked.until_week is not None:
         said = (
             f"week {asked.until_week} is already accepted (the last accepted week is {last}): nothing to land"
@@ -89,14 +113,8 @@ def _land_new(shop: OpenShop, asked: LandRequest) -> LandResult:
     return LandResult("landed", tuple(batch_ids), f"landed {', '.join(batch_ids)}")
 
 
-def _land_weeks(shop: OpenShop, last: int, asked: LandRequest) -> list[str]:
-    source, history = shop.source(), shop.params.shop.history_until_week
-    target = asked.until_week if asked.until_week is not None else (last or history) + asked.weeks
-    if target > source.last_week:
-        raise LandingError(
-            f"{source.name} ends with week {source.last_week}: expected a week up to that, found {target}; "
-            "land fewer weeks, or a file of your own with `shoploop land --file`"
-        )
+def _land_weeks(shop: OpenShop, last: int, target: int) -> list[str]:
+    history = shop.params.shop.history_until_week
     first_batch = [(1, min(history, target))] if last == 0 else []
     ranges = [*first_batch, *((week, week) for week in range((last or history) + 1, target + 1))]
     return [_land_week_range(shop, first, through) for first, through in ranges]
@@ -117,14 +135,27 @@ def _land_week_range(shop: OpenShop, first: int, last: int) -> str:
 
 
 def _land_posted(shop: OpenShop) -> list[str]:
-    now = shop.clock.now()
-    posted = read_posted(shop.state_file, shop.landing.posted_through(), now)
+    now, after = shop.clock.now(), shop.landing.posted_through()
+    posted = read_posted(shop.state_file, after, now)
     if not posted.last:
+        _require_own_log(shop, after, now)
         return []
     batch_id = f"posted-{posted.first}-{posted.last}"
     batch = Batch(batch_id, "posted", now.isoformat(), str(shop.state_file), posted_through=posted.last)
     shop.landing.land(batch, {"events": posted.events, "unreadable": posted.unreadable})
     return [batch_id]
+
+
+def _require_own_log(shop: OpenShop, after: int, now: datetime) -> None:
+    """Numbers count in one log: in a new or an older one those of new events are small again, and never land."""
+    if after == 0 or read_posted(shop.state_file, after - 1, now).last:
+        return
+    if newest := read_posted(shop.state_file, 0, now).last:
+        raise LandingError(
+            f"{shop.state_file}: expected the log whose event {after} has landed, found one that ends with event "
+            f"{newest}: its events would never land. Put the lost log back, or let this one go on where that ended: "
+            f"sqlite3 {shop.state_file} 'UPDATE posted_events SET seq = seq + {after}'"
+        )
 
 
 def _land_file(shop: OpenShop, file: Path, asked: LandRequest) -> LandResult:

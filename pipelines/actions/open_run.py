@@ -35,8 +35,8 @@ class RunRequest:
 def open_run(settings: Settings, request: RunRequest) -> RunFacts:
     """Make the workspace of a run and write its facts to ``run/run.json``.
 
-    Its result (``run/open_run.json``) names the branch: ``nothing_new`` when a finished run had the same
-    inputs, code and parameters, else ``validate_data``.
+    Its result (``run/open_run.json``) names the branch: ``nothing_new`` when another run with the same
+    inputs, code and parameters came to a verdict on the model, else ``validate_data``.
 
     Raises:
         ParamsError: An override names an unknown key or is out of range.
@@ -122,7 +122,7 @@ def _facts(workspace: Workspace, request: RunRequest, champion: str | None) -> R
 
 def _way_on(ledger: Ledger, facts: RunFacts) -> dict[str, Any]:
     code = f"code {facts.tree_id[:10]}" + (" (dirty)" if facts.dirty else "")
-    done = ledger.seen(facts.fingerprint)
+    done = ledger.seen(facts.fingerprint, besides=facts.run_id)
     if done is None:
         return {"branch": "validate_data", "note": f"week {facts.week}, {code}"}
     return {

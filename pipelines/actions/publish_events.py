@@ -20,12 +20,9 @@ def publish_events(landing: Landing, workspace: Path) -> dict[str, Any]:
     """
     run_id = workspace.name
     with landing.lock():
-        # A batch of nothing but rows known before changes no data set, and so starts no training.
-        accepted = [record.batch.batch_id for record in landing.accepted() if _brought_rows(record)]
-        published = _published(landing)
         # What this very run published counts as new: its task may be tried again.
-        new = [batch_id for batch_id in accepted if published.get(batch_id, run_id) == run_id]
-        write_json(landing.root / RECORD, published | dict.fromkeys(new, run_id))
+        new = unpublished(landing, besides=run_id)
+        write_json(landing.root / RECORD, _published(landing) | dict.fromkeys(new, run_id))
     week = landing.last_week()
     words = f"week {week}: {', '.join(new)}" if new else f"nothing new since week {week}"
     result = {"batch_ids": new, "week": week, "note": words} | ({} if new else {"skip": words})
@@ -33,11 +30,20 @@ def publish_events(landing: Landing, workspace: Path) -> dict[str, Any]:
     return result
 
 
+def unpublished(landing: Landing, besides: str = "") -> list[str]:
+    """Accepted batches that no ingest run published, oldest present first.
+
+    Args:
+        landing: The store.
+        besides: Id of a run whose own publications do not count.
+    """
+    # A batch of nothing but rows known before changes no data set, and so starts no training.
+    accepted = [record.batch.batch_id for record in landing.accepted() if _brought_rows(record)]
+    published = _published(landing)
+    return [batch_id for batch_id in accepted if published.get(batch_id, besides) == besides]
+
+
 def _brought_rows(record: Accepted) -> bool:
-    return any(counts["accepted"] for counts in record.counts.values())
-
-
-def _has_rows(record: Accepted) -> bool:
     return any(counts["accepted"] for counts in record.counts.values())
 
 

@@ -18,8 +18,9 @@ from pipelines.landing import Accepted, Batch
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
-from pipelines.tables import read_table
+from pipelines.tables import read_json, read_table
 from pipelines.volumes import week_counts
+from pipelines.workspace import RUN_FOLDER
 
 
 class BatchRefusedError(Exception):
@@ -51,12 +52,14 @@ def validate_batch(settings: Settings, workspace: Path | None = None) -> Validat
     With a workspace the result is also in its ``run/validate_batch.json``.
 
     Raises:
-        BatchRefusedError: A batch breaks a batch rule. Batches before it are accepted; those after it wait.
+        BatchRefusedError: A batch breaks a batch rule, or did when this run judged it before. Batches before
+        it are accepted; those after it wait.
         ContractError, StorageError: A landed file cannot be used or the disk is full; repeat after the
         remedy.
     """
     shop = open_shop(settings, workspace)
     with shop.landing.lock():
+        _require_landed(shop, workspace)
         records = tuple(judge_batch(shop, batch) for batch in shop.landing.pending())
         repair_clock(shop)
         week = shop.landing.last_week()
@@ -107,6 +110,21 @@ def describe(record: Accepted) -> str:
         for name, counts in record.counts.items()
     ]
     return f"{record.batch.batch_id}: {'; '.join(parts)}"
+
+
+def _require_landed(shop: OpenShop, workspace: Path | None) -> None:
+    """A refused batch was moved away: judging nothing in its place would look like an acceptance."""
+    landed = workspace / RUN_FOLDER / "land_batch.json" if workspace else None
+    if landed is None or not landed.is_file():
+        return
+    waiting = {batch.batch_id for batch in shop.landing.pending()}
+    for batch_id in read_json(landed)["batch_ids"]:
+        if batch_id not in waiting and shop.landing.find_accepted(batch_id) is None:
+            raise BatchRefusedError(
+                f"batch {batch_id} was refused before and is not there to be judged again: "
+                f"{shop.landing.refusal_note(batch_id)} says why; correct it at its source, then clear "
+                "land_batch of this run, which lands it again"
+            )
 
 
 def _sift(shop: OpenShop, name: str, table: pa.Table, batch: Batch) -> Sifted:

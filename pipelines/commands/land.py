@@ -62,12 +62,22 @@ def _by_airflow(airflow: Any, conf: dict[str, Any], follow: bool) -> None:
 
     runs.wait_for_dags(airflow)
     ingest = str(airflow.trigger(runs.INGEST, conf)["dag_run_id"])
-    follow_to_end(settings(), airflow, runs.INGEST, ingest)
+    published = follow_to_end(settings(), airflow, runs.INGEST, ingest).took("publish_events")
     say(f"The shop has landed up to week {runs.landed_week(settings())}")
     if not follow:
         return
-    training = runs.asset_run_of(airflow, ingest)
+    training = runs.asset_run_of(airflow, ingest) if published else None
     if training is None:
-        say("Nothing new was published, so no training starts")
+        say(_why_no_training(airflow, published))
         return
     tell_outcome(settings(), follow_to_end(settings(), airflow, runs.TRAIN, training), say)
+
+
+def _why_no_training(airflow: Any, published: bool) -> str:
+    from pipelines.stack import runs
+
+    if not published:
+        return "Nothing new was published, so no training starts"
+    if active := runs.active_run(airflow, runs.TRAIN):
+        return f"Training run {active} goes on; that of this landing starts when it has ended"
+    return "No training has started yet; `shoploop run` trains what has landed"

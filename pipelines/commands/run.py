@@ -46,18 +46,21 @@ def _loop(settings: "Settings", airflow: "Airflow", steps: dict[str, float]) -> 
 
 
 def _land_history(settings: "Settings", airflow: "Airflow", steps: dict[str, float]) -> str | None:
-    """Land the history unless it is there; gives the training run that this started."""
+    """Land and publish the history unless it is there; gives the training run that this started."""
     from pipelines.stack import runs
 
     ingest = runs.active_run(airflow, runs.INGEST)
+    week, waiting = runs.landed_week(settings), runs.unpublished_batches(settings)
     if ingest:
         say(f"\nAn ingest runs already ({ingest}); following it")
-    elif week := runs.landed_week(settings):
+    elif week and not waiting:
         say(f"\nThe history is landed already, up to week {week}")
         return None
     else:
+        # What was accepted outside a finished ingest is made known to the endpoint by the next one.
         ingest = str(airflow.trigger(runs.INGEST, {"weeks": 0})["dag_run_id"])
-        say(f"\nLanding the shop's history (DAG {runs.INGEST}, {ingest})")
+        what = f"Publishing {', '.join(waiting)}" if week else "Landing the shop's history"
+        say(f"\n{what} (DAG {runs.INGEST}, {ingest})")
     steps |= follow_to_end(settings, airflow, runs.INGEST, ingest).task_seconds
     return runs.asset_run_of(airflow, ingest)
 

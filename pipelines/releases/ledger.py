@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,9 @@ from pipelines.releases.records import (
 )
 
 TRAFFIC = "traffic"
+WORTH_ANOTHER_TRY = ("refused_package",)
+"""Outcomes that say nothing about the model: the machine may have been busy. What a person rejected stays rejected."""
+AGAIN = " #"
 
 
 @dataclass(frozen=True)
@@ -123,17 +126,22 @@ class Ledger:
         with self.engine.connect() as connection:
             return [RecordedDecision(**row._mapping) for row in connection.execute(query)]
 
-    def seen(self, fingerprint: str) -> Run | None:
-        """The last finished run of these inputs, whatever its outcome."""
+    def seen(self, fingerprint: str, besides: str = "") -> Run | None:
+        """The last finished run of these inputs whose ending says something about the model.
+
+        Args:
+            fingerprint: Of the inputs.
+            besides: Id of the run that asks: one that is cleared must not find itself.
+        """
+        runs = schema.runs.c
         query = (
             sa.select(schema.runs)
-            .where(schema.runs.c.fingerprint == fingerprint)
-            .order_by(schema.runs.c.finished_at.desc())
-            .limit(1)
+            .where(runs.fingerprint == fingerprint, runs.run_id != besides)
+            .order_by(runs.finished_at.desc())
         )
         with self.engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        return Run(**row._mapping) if row else None
+            found = [_run(row) for row in connection.execute(query)]
+        return next((run for run in found if run.outcome not in WORTH_ANOTHER_TRY), None)
 
     # Appending
 
@@ -167,8 +175,18 @@ class Ledger:
         return str(row["decision_id"])
 
     def record_run(self, run: Run) -> None:
-        """Keep how a run ended; the same ending of the same run is kept once."""
-        self._append_once(schema.runs, asdict(run))
+        """Keep how a run ended; the same ending of the same run on the same inputs is kept once.
+
+        A cleared run that ends the same way on other inputs is a row of its own, with a number in its outcome:
+        run and outcome are the key, and no row is ever changed.
+        """
+        query = sa.select(schema.runs).where(schema.runs.c.run_id == run.run_id)
+        with self.engine.connect() as connection:
+            before = [_run(row) for row in connection.execute(query)]
+        alike = [kept.fingerprint for kept in before if kept.outcome == run.outcome]
+        if run.fingerprint not in alike:
+            number = f"{AGAIN}{len(alike) + 1}" if alike else ""
+            self._append_once(schema.runs, asdict(run) | {"outcome": f"{run.outcome}{number}"})
 
     def add_release(self, release: Release) -> Release:
         """Register a release; a release already there is left as it is.
@@ -177,14 +195,14 @@ class Ledger:
             The release as the ledger has it (with its first ``created_at``).
 
         Raises:
-            LedgerError: The id is taken by a release of another bundle.
+            LedgerError: The id is taken by a release of another content.
         """
         self._append_once(schema.releases, asdict(release))
         kept = self.release(release.release_id)
-        if kept is None or kept.bundle_sha256 != release.bundle_sha256:
+        if kept is None or _content(kept) != _content(release):
             raise LedgerError(
-                f"release {release.release_id}: the ledger has it with bundle"
-                f" {kept.bundle_sha256 if kept else '?'}, not {release.bundle_sha256}: two bundles, one id"
+                f"release {release.release_id}: the ledger has it as {_described(kept) if kept else 'nothing'},"
+                f" not as {_described(release)}: two Bentos, one id; change the code or train again"
             )
         return kept
 
@@ -292,6 +310,20 @@ class Ledger:
             row = connection.execute(sa.select(schema.lease).where(schema.lease.c.name == name)).first()
         who = f"{row.holder} until {row.expires_at:%H:%M:%S} UTC" if row else "somebody who just let go"
         return f"traffic is being moved by {who}: wait for its end, or for its lease to lapse, and try again"
+
+
+def _run(row: sa.Row[Any]) -> Run:
+    run = Run(**row._mapping)
+    return replace(run, outcome=run.outcome.partition(AGAIN)[0])
+
+
+def _content(release: Release) -> tuple[str, str]:
+    # The tag ends with the hash of all that the Bento holds; its path may change with the home.
+    return release.bundle_sha256, release.bento_tag
+
+
+def _described(release: Release) -> str:
+    return f"{release.bento_path} ({release.bento_tag}, bundle {release.bundle_sha256})"
 
 
 def _last_move(connection: Connection) -> sa.Row[Any] | None:

@@ -44,7 +44,11 @@ def asset_run_of(airflow: Airflow, ingest_run_id: str, seconds: float = ASSET_WA
     """Id of the training run that an ingest run's asset event started.
 
     Returns:
-        None when the ingest run published nothing, or when no run came within ``seconds``.
+        None when the ingest run published nothing, or when no run came within ``seconds``: Airflow makes none
+        while another training is active.
+
+    Raises:
+        AirflowError: Airflow does not tell, and no training that an asset started is queued.
     """
     end = time.monotonic() + seconds
     query = {"source_dag_id": INGEST, "source_run_id": ingest_run_id}
@@ -54,6 +58,8 @@ def asset_run_of(airflow: Airflow, ingest_run_id: str, seconds: float = ASSET_WA
         except AirflowServerError:
             # Airflow 3.3.2 cannot describe an event whose run is still queued: the run has no start date yet.
             if time.monotonic() > end:
+                if waiting := _queued_asset_run(airflow):
+                    return waiting
                 raise
         else:
             made = [run for event in events for run in event["created_dagruns"] if run["dag_id"] == TRAIN]
@@ -64,15 +70,27 @@ def asset_run_of(airflow: Airflow, ingest_run_id: str, seconds: float = ASSET_WA
         time.sleep(0.5)
 
 
+def _queued_asset_run(airflow: Airflow) -> str | None:
+    """Id of the newest training run that an asset started and that waits for another one to end."""
+    waiting = (run for run in airflow.runs(TRAIN) if run["state"] == "queued")
+    return next((str(run["dag_run_id"]) for run in waiting if run["run_type"] == "asset_triggered"), None)
+
+
 def last_finished_training(settings: Settings, airflow: Airflow) -> dict[str, Any] | None:
-    """Facts (``run/run.json``) of the latest training run of params.yaml as it is that succeeded."""
+    """Facts (``run/run.json``) of the latest training run of params.yaml as it is that came to a verdict."""
     for run in airflow.runs(TRAIN):
         facts = run_facts(settings, run["dag_run_id"])
         # One that somebody started with choices of their own says nothing about params.yaml as it is.
         as_written = not facts.get("overrides") and facts.get("promote", True)
-        if run["state"] == "success" and facts and as_written:
+        if run["state"] == "success" and facts and as_written and not _package_refused(settings, run):
             return facts | {"dag_run_id": run["dag_run_id"]}
     return None
+
+
+def _package_refused(settings: Settings, run: dict[str, Any]) -> bool:
+    # Which may be for nothing but a busy machine: the same candidate deserves another try.
+    result = workspace_path(settings, run["dag_run_id"]) / "run" / "decide_package.json"
+    return read_json(result).get("branch") == "refused_package"
 
 
 def run_facts(settings: Settings, run_id: str) -> dict[str, Any]:
@@ -91,6 +109,14 @@ def current_tree(settings: Settings) -> str:
 
     checkout = settings.checkout.resolve()
     return tree_id(tuple(Entry.read(checkout, name) for name in listed_files(checkout)))
+
+
+def unpublished_batches(settings: Settings) -> list[str]:
+    """Accepted batches that neither the endpoint nor a training was told of yet."""
+    from pipelines.actions.publish_events import unpublished
+    from pipelines.landing import Landing
+
+    return unpublished(Landing(settings.landing))
 
 
 def landed_week(settings: Settings) -> int:

@@ -100,6 +100,27 @@ def test_corrected_week__is_accepted_after_a_refusal(
     assert accepted.clock.week == 2
 
 
+def test_validation_tried_again_alone__after_a_refusal_fails_and_says_what_to_clear(
+    accepted: OpenShop, shop_settings: Settings, week_file: WeekFile, tmp_path: Path
+) -> None:
+    run = tmp_path / "ingest-1"
+    bad = LandRequest(file=week_file(2, changes={row: {"quantity": 0.0} for row in range(5)}), week=2)
+    (batch_id,) = land_batch(shop_settings, bad, run).batch_ids
+    with pytest.raises(BatchRefusedError, match="5 of 100"):
+        validate_batch(shop_settings, run)
+
+    note = accepted.landing.root / "refused" / f"{batch_id}.json"
+    with pytest.raises(
+        BatchRefusedError, match=f"{batch_id} was refused before.*{note} says.*clear land_batch"
+    ):
+        validate_batch(shop_settings, run)
+
+    assert note.is_file()
+    land_batch(shop_settings, LandRequest(file=week_file(2), week=2), run)
+    assert validate_batch(shop_settings, run).week == 2
+    assert validate_batch(shop_settings, run).status == "nothing_pending", "what it accepted is no fault"
+
+
 def test_future_week__is_refused(accepted: OpenShop, land: Land, week_file: WeekFile) -> None:
     """Without a week of its own, a file may only tell of the past."""
     with pytest.raises(BatchRefusedError, match="occurred_at_not_in_future"):

@@ -75,6 +75,23 @@ def test_source__lands_history_then_week_by_week(
     }  # fmt: skip
 
 
+def test_task_tried_again__lands_no_further_week(
+    shop: OpenShop, shop_settings: Settings, land: Land, week_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    land(file=week_file(1), week=1)
+    one_more = LandRequest(weeks=1)
+    first = land_batch(shop_settings, one_more, tmp_path / "ingest-1")
+    validate_batch(shop_settings, tmp_path / "ingest-1")
+
+    again = land_batch(shop_settings, one_more, tmp_path / "ingest-1")
+    judged = validate_batch(shop_settings, tmp_path / "ingest-1")
+    another_run = land_batch(shop_settings, one_more, tmp_path / "ingest-2")
+
+    assert (first.batch_ids, again.batch_ids) == (("week-02",), ())
+    assert (judged.status, judged.week) == ("nothing_pending", 2)
+    assert another_run.batch_ids == ("week-03",)
+
+
 def test_source__says_where_it_ends(shop_settings: Settings) -> None:
     with pytest.raises(LandingError, match="ends with week 53: expected a week up to that, found 105"):
         land_batch(shop_settings, LandRequest(weeks=100))
@@ -83,6 +100,34 @@ def test_source__says_where_it_ends(shop_settings: Settings) -> None:
 def test_fetch_inputs__asks_for_the_history_first(shop_settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(LandingError, match="land the history first"):
         fetch_inputs(shop_settings, tmp_path / "ws")
+
+
+def test_posted__in_another_log_than_the_one_that_landed_are_not_passed_over(
+    shop: OpenShop, shop_settings: Settings, land: Land, week_file: Callable[..., Path]
+) -> None:
+    def view(event_id: str) -> dict[str, object]:
+        moment = shop.calendar.start(1).isoformat()
+        ids = {"event_id": event_id, "user_id": "900", "item_id": "25671"}
+        return ids | {"event_type": "view", "occurred_at": moment}
+
+    land(file=week_file(1), week=1)
+    post(shop_settings, view("v1"), view("v2"), view("v3"))
+    land()
+    assert land().status == "nothing_pending", "an unchanged log is in order"
+    shop_settings.state_file.unlink()
+    assert land().status == "nothing_pending", "without any event none can be lost"
+    post(shop_settings, view("v3"), view("v4"))
+
+    with pytest.raises(
+        LandingError, match=r"shopper.db: .*event 3 has landed, found one .* event 2"
+    ) as error:
+        land_batch(shop_settings)
+    with closing(sqlite3.connect(shop_settings.state_file)) as connection, connection:
+        connection.execute(str(error.value).split("'")[1])
+    (record,) = land().batches
+
+    assert record.batch.batch_id == "posted-4-5"
+    assert (record.counts["events"]["accepted"], record.counts["events"]["duplicates"]) == (1, 1)
 
 
 def test_full_disk__leaves_what_was_accepted_and_can_be_repeated(

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.actions import finish_run
 from pipelines.registry import BUNDLE_ARTIFACT, CHAMPION_ALIAS, MODEL, HistoryPoint, Registry
+from pipelines.releases.ledger import Ledger
+from pipelines.run_facts import RunFacts, write_result
+from pipelines.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +124,46 @@ def test_mark_champion__follows_the_ledger_also_back_to_nothing(server: str, bun
     assert client.get_model_version_by_alias(MODEL, CHAMPION_ALIAS).version == versions[1]
     assert registry.mark_champion(None)
     assert registry.champion() is None
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace of a run whose candidate passed and whose package did not."""
+    facts = RunFacts("r", 44, "t", False, (), "f", "d", "p", "l", {}, True, False, "", None)
+    facts.write(tmp_path)
+    write_result(tmp_path, "read_decision", {"decision_id": "d-1", "note": "PASS"})
+    write_result(tmp_path, "decide_package", {"summary": "FAIL: p99 is 300 ms", "branch": "refused_package"})
+    # MLflow's own defaults; said here, so that what the action sets instead is taken back after the test.
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "7")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
+    return tmp_path
+
+
+def test_finish_run__tells_mlflow_of_the_package_decision(
+    server: str, judged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    run, client = Registry(server).open_run("package refused"), MlflowClient(server)
+    write_result(judged, "log_run", {"mlflow_run_id": run})
+    monkeypatch.setattr(finish_run, "settings", lambda: Settings(home=judged, mlflow_url=server))
+
+    said = finish_run.finish_run(Ledger(f"sqlite:///{judged}/ledger.db"), judged, "refused_package")
+
+    assert said == "refused_package: FAIL: p99 is 300 ms"
+    assert client.get_run(run).data.tags["outcome"] == "refused_package"
+    assert "300 ms" in Path(client.download_artifacts(run, "reports/decide_package.json")).read_text()
+
+
+def test_finish_run__does_not_need_mlflow(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_result(judged, "log_run", {"mlflow_run_id": "0" * 32})
+    ledger = Ledger(f"sqlite:///{judged}/ledger.db")
+    silent = Settings(home=judged, mlflow_url="http://127.0.0.1:9")  # the discard port: nobody listens
+    monkeypatch.setattr(finish_run, "settings", lambda: silent)
+    began = time.monotonic()
+
+    said = finish_run.finish_run(ledger, judged, "not_promoted")
+
+    assert said.startswith("not_promoted: PASS (not in MLflow: ")
+    assert ledger.seen("f").outcome == "not_promoted"
+    assert time.monotonic() - began < 60

@@ -188,6 +188,33 @@ def test_seen__gives_the_last_run_of_the_fingerprint(ledger):
     assert ledger.seen("f3") is None
 
 
+def test_seen__passes_over_the_run_that_asks(ledger):
+    ledger.record_run(make_run("run-1"))
+    assert ledger.seen("f1", besides="run-1") is None
+    assert ledger.seen("f1", besides="run-2").run_id == "run-1"
+
+
+def test_seen__passes_over_a_refused_package_which_says_nothing_about_the_model(ledger):
+    ledger.record_run(make_run("run-1", "refused_package"))
+    assert ledger.seen("f1") is None
+    ledger.record_run(make_run("run-2", "refused_approval"))
+    ledger.record_run(make_run("run-3", "refused_package"))
+    assert ledger.seen("f1").run_id == "run-2"
+
+
+def test_record_run__that_ends_alike_on_other_inputs_is_found_by_each(ledger):
+    for fingerprint in ("f1", "f2", "f2", "f3"):
+        ledger.record_run(make_run("run-1", "refused", fingerprint))
+    for fingerprint in ("f1", "f2", "f3"):
+        found = ledger.seen(fingerprint)
+        assert (found.run_id, found.outcome, found.fingerprint) == ("run-1", "refused", fingerprint)
+    ledger.record_run(make_run("run-1", "refused_package", "f4"))
+    ledger.record_run(make_run("run-1", "refused_package", "f5"))
+    assert ledger.seen("f5") is None
+    with ledger.engine.connect() as connection:
+        assert len(connection.execute(sa.select(schema.runs)).all()) == 5
+
+
 def test_record_run__twice_is_once_and_another_ending_is_another_row(ledger):
     ledger.record_run(make_run(outcome="refused"))
     ledger.record_run(make_run(outcome="refused"))
@@ -207,15 +234,25 @@ def test_record_decision__is_kept_once_and_found_by_its_run(ledger):
     assert ledger.decision("d-none") is None
 
 
-def test_add_release__keeps_the_first_and_refuses_another_bundle_of_the_same_id(ledger):
-    first = make_release(44, "a" * 64)
+def test_add_release__keeps_the_first_of_the_same_content(ledger):
+    first = make_release(44, "a" * 64, "/old/home/bento")
     ledger.add_release(first)
-    assert ledger.add_release(replace(first, created_at=utc_now())).created_at == first.created_at
-    with pytest.raises(LedgerError, match="two bundles"):
-        ledger.add_release(replace(first, bundle_sha256="a" * 63 + "b"))
+    again = replace(first, created_at=utc_now(), run_id="run-2", bento_path="/new/home/bento")
+    assert ledger.add_release(again) == first
 
 
-def test_release_id_of__is_week_and_bundle():
+@pytest.mark.parametrize(
+    ("field", "value"), [("bundle_sha256", "a" * 63 + "b"), ("bento_tag", "shoploop:other-code")]
+)
+def test_add_release__refuses_another_content_of_the_same_id_and_names_both(ledger, field, value):
+    first = make_release(44, "a" * 64, "/bentos/first")
+    ledger.add_release(first)
+    with pytest.raises(LedgerError, match=r"(?s)/bentos/first .*/bentos/second .*two Bentos, one id"):
+        ledger.add_release(replace(first, bento_path="/bentos/second", **{field: value}))
+    assert ledger.releases() == [first]
+
+
+def test_release_id_of__is_week_and_content():
     assert release_id_of(44, "0123456789abcdef") == "r-44-01234567"
 
 

@@ -90,6 +90,42 @@ def test_open_run__after_a_finished_one_is_nothing_new_until_something_changes(
     assert RunFacts.read(workspace_path(settings, "code")).changed == ("feature.sql",)
 
 
+@pytest.mark.parametrize(
+    ("ending", "branch"), [("refused_approval", "nothing_new"), ("refused_package", "validate_data")]
+)
+def test_open_run__starts_again_after_a_refusal_that_says_nothing_about_the_model_or_of_a_person(
+    ending: str, branch: str, settings: Settings, opened: Open, land_week: Land
+) -> None:
+    land_week(1)
+    ledger = Ledger(settings.ledger)
+    opened("run-1")
+    workspace = decide(settings, "run-1")
+    read_decision(ledger, workspace)
+    write_json(workspace / "run/decide_package.json", {"summary": "p99 is 300 ms"})
+    finish_run(ledger, workspace, ending)
+
+    opened("run-2")
+
+    assert read_result(workspace, ending)["outcome"] == ending
+    assert way_on(settings, "run-2") == branch
+
+
+def test_open_run__cleared_after_it_finished_runs_again_and_is_new_to_no_other(
+    settings: Settings, opened: Open, land_week: Land
+) -> None:
+    land_week(1)
+    ledger = Ledger(settings.ledger)
+    opened("run-1")
+    read_decision(ledger, decide(settings, "run-1"))
+    finish_run(ledger, workspace_path(settings, "run-1"), "refused")
+
+    opened("run-1")
+    opened("run-2")
+
+    assert way_on(settings, "run-1") == "validate_data"
+    assert way_on(settings, "run-2") == "nothing_new"
+
+
 def test_open_run__whose_predecessor_broke_off_starts_again(
     settings: Settings, opened: Open, land_week: Land
 ) -> None:
