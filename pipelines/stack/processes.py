@@ -113,19 +113,26 @@ def stop_strays(settings: Settings, grace_seconds: float) -> list[str]:
 
 
 def marked(settings: Settings) -> Iterator[psutil.Process]:
-    """Processes of this user that carry this stack's mark, except this one and its parents."""
+    """Processes of this user that carry this stack's mark, or write its logs, except this one and its parents."""
     mark = stack_mark(settings)
     this = psutil.Process()
     spared = {this.pid, *(parent.pid for parent in this.parents())}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             ours = process.uids().real == os.getuid() and process.pid not in spared
-            if (
-                ours
-                and process.status() != psutil.STATUS_ZOMBIE
-                and process.environ().get(STACK_MARK) == mark
-            ):
+            if ours and process.status() != psutil.STATUS_ZOMBIE and _carries(process, mark, settings):
                 yield process
+
+
+def _carries(process: psutil.Process, mark: str, settings: Settings) -> bool:
+    if process.environ().get(STACK_MARK) == mark:
+        return True
+    # Airflow's workers write a title over their environment; what is left is where and into what they write.
+    home = settings.home.resolve()
+    if process.cwd() != str(home):
+        return False
+    logs = f"{home / 'logs'}{os.sep}"
+    return any(file.path.startswith(logs) and file.mode.startswith("a") for file in process.open_files())
 
 
 def memory_bytes(record: Record) -> int:

@@ -1,5 +1,6 @@
 """The real Airflow and MLflow: up, a run, a crash, up again, down; nothing outside the home is written."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -125,3 +126,14 @@ def _down_finds_what_a_crash_left(settings: Settings, user_home: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert list(processes.marked(settings)) == []
     assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in marked)
+    assert living_in(settings.home) == []
+
+
+def living_in(home: Path) -> list[str]:
+    """Processes that were started in ``home``, whatever became of their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(home.resolve()):
+                found.append(f"{process.pid} {' '.join(process.cmdline())}")
+    return found
