@@ -1,12 +1,11 @@
 """Build the Bento of a run from the very bundle that was judged."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipelines.domain import BundleError
 from pipelines.ranking.bundle import bundle_sha256, read_manifest
-from pipelines.releases.bento_build import build, content_version, stage_sources
+from pipelines.releases.bento_build import build
 from pipelines.releases.records import release_id_of
 from pipelines.run_facts import RunFacts, write_result
 from pipelines.settings import Settings
@@ -25,22 +24,16 @@ def build_bento(settings: Settings, workspace: Path) -> dict[str, Any]:
     bundle = workspace / BUNDLE
     read_manifest(bundle)
     digest = bundle_sha256(bundle)
-    release_id = release_id_of(facts.week, _content_of(workspace, bundle))
-    tag, path = build(workspace, bundle, release_id, _labels(facts, digest), settings.bentoml_home)
+    labels = _labels(facts, digest)
+    content, tag, path = build(workspace, bundle, facts.week, labels, settings.bentoml_home)
     if bundle_sha256(path / "src" / "bundle") != digest:
         raise BundleError(
             f"{path}: holds another bundle than {bundle}; delete it with `bentoml delete {tag}`"
         )
-    result = {"release_id": release_id, "bento_tag": tag, "bento_path": str(path), "bundle_sha256": digest}
+    result = {"release_id": release_id_of(facts.week, content), "bento_tag": tag}
+    result |= {"bento_path": str(path), "bundle_sha256": digest}
     write_result(workspace, "build_bento", result)
     return result
-
-
-def _content_of(workspace: Path, bundle: Path) -> str:
-    # Not of the bundle alone: the same bundle behind other serving code answers otherwise.
-    with TemporaryDirectory(prefix="shoploop-content-") as folder:
-        stage_sources(workspace, bundle, Path(folder))
-        return content_version(Path(folder))
 
 
 def _labels(facts: RunFacts, digest: str) -> dict[str, str]:

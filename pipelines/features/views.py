@@ -99,19 +99,21 @@ def load_known(
     from_week: int = 1,
 ) -> None:
     """Make the tables that a view may read; the arguments are those of :func:`build_views`."""
-    source = "given" if isinstance(events, pa.Table) else f"read_parquet('{events}')"
-    if isinstance(events, pa.Table):
-        database.register("given", events)
+    if isinstance(events, Path):
+        database.read_parquet(str(events)).create_view("events")
+    else:
+        database.register("events", events)
     database.execute(
-        f"""
+        """
         CREATE TABLE known_events AS
         SELECT *, epoch_us(occurred_at) AS occurred_us
-        FROM {source}
+        FROM events
         WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at AND week >= $from_week
         ORDER BY user_id, occurred_at, event_id
         """,
         {"at": at_us, "from_week": from_week},
     )
+    database.execute("DROP VIEW events")  # out of reach, so that no view looks past the moment
     database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": str(items)})
     database.execute(
         "CREATE TABLE moment AS SELECT $at::BIGINT AS at_us, $week::INTEGER AS week",

@@ -105,19 +105,21 @@ def content_version(folder: Path) -> str:
 
 
 def build(
-    workspace: Path, bundle: Path, release_id: str, labels: Mapping[str, str], home: Path
-) -> tuple[str, Path]:
+    workspace: Path, bundle: Path, week: int, labels: Mapping[str, str], home: Path
+) -> tuple[str, str, Path]:
     """Build the Bento of a bundle, or find the one built of the same content before.
+
+    Its version is made of all that it holds: the same bundle behind other serving code answers otherwise.
 
     Args:
         workspace: Checkout with ``serving`` and ``requirements/serving.txt``.
         bundle: The model bundle.
-        release_id: Part of the version, so that a person finds it in ``bentoml list``.
+        week: Decision week; begins the version, so that a person finds it in ``bentoml list``.
         labels: Facts of the run; kept by the Bento, not part of its version.
         home: BentoML's store.
 
     Returns:
-        Tag and path.
+        Hash of the content, tag and path.
 
     Raises:
         BentoBuildError: BentoML refuses; nothing half-built stays in the store.
@@ -125,9 +127,9 @@ def build(
     with TemporaryDirectory(prefix="shoploop-bento-") as folder:
         sources = Path(folder) / "src"
         stage_sources(workspace, bundle, sources)
-        version = f"{release_id}-{content_version(sources)}".lower()
+        content = content_version(sources)
         with _bentoml(home):
-            return _build(sources, version, labels)
+            return content, *_build(sources, f"r-{week}-{content}", labels)
 
 
 def _build(sources: Path, version: str, labels: Mapping[str, str]) -> tuple[str, Path]:

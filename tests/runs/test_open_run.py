@@ -61,15 +61,20 @@ def test_open_run__records_code_data_parameters_and_lock(
     assert way_on(settings, "run-1") == "validate_data"
 
 
+def refused(settings: Settings, run_id: str) -> None:
+    """Have an opened run end with the gate's refusal."""
+    ledger = Ledger(settings.ledger)
+    read_decision(ledger, decide(settings, run_id))
+    finish_run(ledger, workspace_path(settings, run_id), "refused")
+
+
 def test_open_run__after_a_finished_one_is_nothing_new_until_something_changes(
     settings: Settings, opened: Open, land_week: Land
 ) -> None:
     land_week(1)
-    ledger = Ledger(settings.ledger)
     opened("run-1")
-    read_decision(ledger, decide(settings, "run-1"))
     assert way_on(settings, "run-1") == "validate_data"
-    finish_run(ledger, workspace_path(settings, "run-1"), "refused")
+    refused(settings, "run-1")
 
     changes: dict[str, Callable[[], object]] = {
         "nothing": lambda: opened("nothing"),
@@ -93,7 +98,7 @@ def test_open_run__after_a_finished_one_is_nothing_new_until_something_changes(
 @pytest.mark.parametrize(
     ("ending", "branch"), [("refused_approval", "nothing_new"), ("refused_package", "validate_data")]
 )
-def test_open_run__starts_again_after_a_refusal_that_says_nothing_about_the_model_or_of_a_person(
+def test_open_run__starts_again_after_a_refused_package_and_not_after_a_refused_approval(
     ending: str, branch: str, settings: Settings, opened: Open, land_week: Land
 ) -> None:
     land_week(1)
@@ -114,10 +119,8 @@ def test_open_run__cleared_after_it_finished_runs_again_and_is_new_to_no_other(
     settings: Settings, opened: Open, land_week: Land
 ) -> None:
     land_week(1)
-    ledger = Ledger(settings.ledger)
     opened("run-1")
-    read_decision(ledger, decide(settings, "run-1"))
-    finish_run(ledger, workspace_path(settings, "run-1"), "refused")
+    refused(settings, "run-1")
 
     opened("run-1")
     opened("run-2")

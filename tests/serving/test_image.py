@@ -29,7 +29,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from pipelines.releases.bento_build import build
-print(build(Path.cwd(), Path(sys.argv[1]), "r-44-image", {}, Path(sys.argv[2]))[0])
+print(build(Path.cwd(), Path(sys.argv[1]), 44, {}, Path(sys.argv[2]))[1])
 """
 HEAVY = ["tensorflow", "keras", "airflow", "dvc", "mlflow"]
 LOOK = f"import importlib.util as u; print([name for name in {HEAVY} if u.find_spec(name)])"
