@@ -26,7 +26,7 @@ QUIET = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
     folder = tmp_path_factory.mktemp("shop")
     ports: dict[str, int] = {}
@@ -41,7 +41,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
         made.shoploop("down")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first(shop: RunningShop) -> dict[str, str]:
     """The first turn: the history lands, and its asset starts a training."""
     ingest = shop.trigger(INGEST, weeks=0)
@@ -51,7 +51,7 @@ def first(shop: RunningShop) -> dict[str, str]:
     return {"run": training, "release": shop.live()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def second(shop: RunningShop, first: dict[str, str]) -> dict[str, Any]:
     """The second turn, its release under load: one real week and a posted event land, and the scheduler is killed."""
     item = shop.ask()["items"][0]["item_id"]
@@ -70,7 +70,7 @@ def second(shop: RunningShop, first: dict[str, str]) -> dict[str, Any]:
     return {"run": training, "release": shop.live(), "load": load}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def refused(shop: RunningShop, second: dict[str, Any]) -> dict[str, Any]:
     """What `shoploop run` trains after a feature file was edited so that every item is taken for another one."""
     with shop.edited(LINES, permuted):
@@ -79,7 +79,7 @@ def refused(shop: RunningShop, second: dict[str, Any]) -> dict[str, Any]:
     return {"run": run, "told": told, "edited": [LINES]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def page(shop: RunningShop) -> Iterator[Page]:
     """A browser whose user has logged in to Airflow."""
     if CHROMIUM is None:
@@ -93,7 +93,7 @@ def page(shop: RunningShop) -> Iterator[Page]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where screenshots go; the documentation takes them from there."""
     folder = os.environ.get("SHOPLOOP_SCREENSHOTS")

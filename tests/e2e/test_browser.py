@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 EDITED = "pipelines/ranking/blended.py"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def asked(shop: RunningShop, first: dict[str, str], page: Page, pictures: Path) -> str:
     """A run that a person starts with the form, of a checkout in which a comment was added.
 
