@@ -1,7 +1,8 @@
 """Builds the SQL views of this room on DuckDB, as known at a moment.
 
-A view may read ``known_events``, ``items``, ``moment`` (one row: ``at_us``, ``week``) and the views
-named before it. The events table itself is out of its reach, so a view cannot look past the moment.
+A view may read ``known_events``, ``items``, ``users``, ``known_promotions``, ``moment`` (one row: ``at_us``,
+``week``) and the views named before it. The events and promotions themselves are out of its reach, so a view
+cannot look past the moment.
 """
 
 from pathlib import Path
@@ -21,6 +22,8 @@ def build_views(
     out: Path,
     from_week: int = 1,
     folder: Path = FOLDER,
+    users: Path | None = None,
+    promotions: Path | None = None,
 ) -> dict[str, int]:
     """Build views in order and write each as ``out/<name>.parquet``, sorted by its key.
 
@@ -33,6 +36,8 @@ def build_views(
         out: Folder to write to.
         from_week: First shop week that is learned from; older events are not shown to any view either.
         folder: Where the view files are.
+        users: Parquet of the users contract; without it a view that reads ``users`` is refused.
+        promotions: Parquet of the promotions contract; without it a view that reads ``known_promotions`` is.
 
     Returns:
         Rows per view.
@@ -44,7 +49,7 @@ def build_views(
     with duckdb.connect() as database:
         # One thread sums floats in one order: the files must be equal byte for byte on every run.
         database.execute("SET threads = 1; SET TimeZone = 'UTC'")
-        load_known(database, events, items, at_us, week, from_week)
+        load_known(database, events, items, at_us, week, from_week, users, promotions)
         return {name: _write_view(database, read_view(name, folder), out) for name in names}
 
 
@@ -55,11 +60,13 @@ def load_known(
     at_us: int,
     week: int,
     from_week: int = 1,
+    users: Path | None = None,
+    promotions: Path | None = None,
 ) -> None:
     """Make the tables that a view may read; the arguments are those of :func:`build_views`.
 
     An event that a correction known at the moment replaces is left out, also when the correction itself
-    lies before ``from_week``.
+    lies before ``from_week``. A promotion is known once it has begun.
     """
     if isinstance(events, Path):
         database.read_parquet(str(events)).create_view("events")
@@ -85,6 +92,19 @@ def load_known(
         "CREATE TABLE moment AS SELECT $at::BIGINT AS at_us, $week::INTEGER AS week",
         {"at": at_us, "week": week},
     )
+    if users is not None:
+        database.execute("CREATE TABLE users AS SELECT * FROM read_parquet($users)", {"users": str(users)})
+    if promotions is not None:
+        database.execute(
+            """
+            CREATE TABLE known_promotions AS
+            SELECT *, epoch_us(starts_at) AS starts_us, epoch_us(ends_at) AS ends_us
+            FROM read_parquet($promotions)
+            WHERE epoch_us(starts_at) < $at
+            ORDER BY promotion_id
+            """,
+            {"promotions": str(promotions), "at": at_us},
+        )
 
 
 def _not_corrected(database: duckdb.DuckDBPyConnection) -> str:
