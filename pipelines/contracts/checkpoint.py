@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.contracts import CONTRACTS
+from pipelines.contracts.arrow import without_provenance
 from pipelines.contracts.declaration import AS_OF, Contract, RowRule
 from pipelines.contracts.rules import row_rules
 
@@ -44,7 +45,7 @@ class Subject:
 
     Attributes:
         contract: What it has to keep.
-        table: In the contract's schema.
+        table: In the contract's schema, with ``PROVENANCE`` or without.
         as_of: Its present.
         tolerated: Share of rows that may break a row rule, 0 for accepted data.
         keys_are_unique: Whether to expect that; a landed batch may repeat rows.
@@ -110,7 +111,7 @@ def run_checkpoint(
             )
         )
         result = checkpoint.run(
-            batch_parameters={"dataframe": _frame(subject.table)},
+            batch_parameters={"dataframe": _frame(without_provenance(subject.table))},
             run_id=gx.RunIdentifier(run_name=run_name),
         )
         findings += [_finding(subject, item) for run in result.run_results.values() for item in run.results]
