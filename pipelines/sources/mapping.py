@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.contracts import CONTRACTS
-from pipelines.contracts.arrow import schema
+from pipelines.contracts.arrow import schema_with_provenance
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.sources import amounts, expressions, moments
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
@@ -17,7 +17,6 @@ from pipelines.sources.expressions import Expression, expression
 from pipelines.sources.rules import declared_after, declared_before, rewritten
 from pipelines.sources.source_cells import MappingError, SourceCells, quoted
 
-PROVENANCE = ("fault", "origin", "original")
 ROW = "source_row"
 SOURCE_FAULT = "fault"
 SQL_NAME = re.compile(r"\bsource column c(\d+)\b")
@@ -40,11 +39,6 @@ class SourceChunk(Protocol):
         """Number of the first row in it."""
 
 
-def mapped_schema(contract: Contract) -> pa.Schema:
-    """Columns of a mapped table: the contract's, then where each row came from and what is wrong with it."""
-    return pa.schema([*schema(contract), *((name, pa.string()) for name in PROVENANCE)])
-
-
 def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> pa.Table:
     """Bring ``chunk`` to the contract of ``data_set``, row by row and in order.
 
@@ -54,7 +48,7 @@ def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> p
         data_set: Which of its data sets.
 
     Returns:
-        As many rows, in ``mapped_schema``. A row that cannot be read, or that a rule sets aside, has its
+        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets aside, has its
         ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
 
     Raises:
@@ -67,7 +61,7 @@ def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> p
     except (MappingError, SourceError) as error:
         raise SourceError(_in(source, data_set, chunk, error)) from None
     try:
-        return _run(query, table).cast(mapped_schema(contract))
+        return _run(query, table).cast(schema_with_provenance(contract))
     except duckdb.Error as error:
         # Only `where` can fail on a value: everything else that cannot be read becomes a fault of its row.
         said = SQL_NAME.sub(

@@ -38,8 +38,8 @@ def rewritten(mapping: DataSetMapping) -> dict[str, str]:
     if mapping.rules.returns == "become_return_events":
         changes["event_type"] = "case when quantity < 0 then 'return' else event_type end"
         changes["quantity"] = "abs(quantity)"
-        # Money that goes back to the shopper, whichever sign the source gives it.
-        changes["value"] = "case when quantity < 0 then -abs(value) else value end"
+        # What was paid back, which the contract has as a positive number; sources give it either sign.
+        changes["value"] = "case when quantity < 0 then abs(value) else value end"
     return changes
 
 

@@ -8,14 +8,15 @@ import pytest
 from source_rows import GOOD, Rows, declared, one, source
 
 from pipelines.contracts import CONTRACTS, EVENTS
+from pipelines.contracts.arrow import PROVENANCE, schema_with_provenance
 from pipelines.sources.declaration import SourceError
-from pipelines.sources.mapping import PROVENANCE, map_chunk, mapped_schema
+from pipelines.sources.mapping import map_chunk
 
 
 def test_map_chunk__gives_the_contracts_rows_in_order() -> None:
     table = pa.Table.from_pylist([GOOD, GOOD | {"id": "2", "user": None, "pieces": ""}])
     result = map_chunk(Rows(table, first_row=501), source(), "events")
-    assert result.schema == mapped_schema(EVENTS)
+    assert result.schema == schema_with_provenance(EVENTS)
     first, second = result.to_pylist()
     assert {name: first[name] for name in ("event_id", "event_type", "user_id", "item_id", "quantity", "value")} == {
         "event_id": "1", "event_type": "purchase", "user_id": "7", "item_id": "00123", "quantity": 2.0, "value": 4.5,

@@ -68,7 +68,7 @@ def test_returns__are_set_aside() -> None:
 @pytest.mark.parametrize("total", ["4.5", "-4.5"])
 def test_returns__become_events_of_their_own(total: str) -> None:
     row = one({}, {"pieces": "-2", "total": total}, rules={"returns": "become_return_events"})
-    assert (row["event_type"], row["quantity"], row["value"], row["fault"]) == ("return", 2.0, -4.5, None)
+    assert (row["event_type"], row["quantity"], row["value"], row["fault"]) == ("return", 2.0, 4.5, None)
     bought = one({}, {"pieces": "2", "total": total}, rules={"returns": "become_return_events"})
     assert (bought["event_type"], bought["quantity"], bought["value"]) == ("purchase", 2.0, float(total))
 
