@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from pipelines.contracts.declaration import Column
 from pipelines.sources import amounts, moments
 from pipelines.sources.column_mapping import ColumnMapping
 from pipelines.sources.contract_check import FALSE, TRUE
 from pipelines.sources.moments import Moment
-from pipelines.sources.source_cells import SourceCells, is_moment, is_number, quoted
+from pipelines.sources.source_cells import MappingError, SourceCells, is_moment, is_number, quoted
 
+# Not-a-number is another spelling of a missing value, in text as in a float.
 MACROS = """
+create macro a_figure(written) as case when lower(trim(written)) <> 'nan' then written end;
 create macro unreadable(name, expected, found) as 'unreadable: ' || name || ': expected ' || expected
     || ', found ''' || replace(left(found, 80), '; ', ';') || '''';
 """
@@ -36,7 +40,7 @@ def expression(column: Column, mapping: ColumnMapping | None, cells: SourceCells
     """How ``column`` is made; null throughout when the mapping does not give it.
 
     Raises:
-        MissingColumnError: The source has no such column.
+        MappingError: The source's columns do not fit the mapping.
     """
     if mapping is None:
         return Expression("null")
@@ -61,14 +65,14 @@ def _word(column: Column, mapping: ColumnMapping, cells: SourceCells) -> Express
 
 def _number(column: Column, mapping: ColumnMapping, cells: SourceCells) -> Expression:
     text, named = f"text_{column.name}", f"named_{column.name}"
-    texts, parts = {text: _text(mapping, cells)}, {named: _named(text, mapping)}
+    texts, parts = {text: _text(mapping, cells)}, {named: f"a_figure({_named(text, mapping)})"}
     value = _parsed(None if mapping.names else mapping.from_, named, mapping, cells)
     expected = quoted(_number_in_words(mapping))
     faults = f"{_refused(column, text, mapping)} when {named} is not null and {value} is null"
     faults += f" then {_unreadable(column.name, expected, text)}"
     if mapping.times:
         times = f"times_{column.name}"
-        texts[times] = cells.text(mapping.times)
+        texts[times] = f"a_figure({cells.text(mapping.times)})"
         factor = _parsed(mapping.times, times, mapping, cells)
         faults += f" when {times} is not null and {factor} is null"
         faults += f" then {_unreadable(column.name, expected, times)}"
@@ -95,6 +99,8 @@ def _moment(column: Column, mapping: ColumnMapping, cells: SourceCells, zone: st
 
 def _told(named: str, mapping: ColumnMapping, cells: SourceCells) -> Moment:
     if mapping.from_ and not mapping.names and is_moment(cells.type(mapping.from_)):
+        if pa.types.is_date(cells.type(mapping.from_)) and mapping.at is None:
+            raise MappingError(f"{mapping.from_} holds days without a time: say `at:`, for example 23:59:59")
         return moments.typed_moment(cells.name(mapping.from_), cells.type(mapping.from_), mapping.at)
     return moments.written_moment(named, mapping)
 

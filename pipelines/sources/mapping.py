@@ -1,5 +1,6 @@
 """A source's own rows become rows of a contract, chunk by chunk."""
 
+import re
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -7,18 +8,18 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.contracts import CONTRACTS
-from pipelines.contracts.arrow import schema
+from pipelines.contracts.arrow import schema_with_provenance
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.sources import amounts, expressions, moments
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
 from pipelines.sources.errors import SourceError
 from pipelines.sources.expressions import Expression, expression
 from pipelines.sources.rules import declared_after, declared_before, rewritten
-from pipelines.sources.source_cells import MissingColumnError, SourceCells, quoted
+from pipelines.sources.source_cells import MappingError, SourceCells, quoted
 
-PROVENANCE = ("fault", "origin", "original")
 ROW = "source_row"
 SOURCE_FAULT = "fault"
+SQL_NAME = re.compile(r"\bsource column c(\d+)\b")
 SQL_TYPES = {"string": "varchar", "float64": "double", "bool": "boolean"}
 
 
@@ -38,11 +39,6 @@ class SourceChunk(Protocol):
         """Number of the first row in it."""
 
 
-def mapped_schema(contract: Contract) -> pa.Schema:
-    """Columns of a mapped table: the contract's, then where each row came from and what is wrong with it."""
-    return pa.schema([*schema(contract), *((name, pa.string()) for name in PROVENANCE)])
-
-
 def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> pa.Table:
     """Bring ``chunk`` to the contract of ``data_set``, row by row and in order.
 
@@ -52,7 +48,7 @@ def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> p
         data_set: Which of its data sets.
 
     Returns:
-        As many rows, in ``mapped_schema``. A row that cannot be read, or that a rule sets aside, has its
+        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets aside, has its
         ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
 
     Raises:
@@ -62,16 +58,20 @@ def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> p
     table, cells = _numbered(chunk, mapping)
     try:
         query = _query(contract, mapping, cells, source.timezone, chunk.origin)
-    except (MissingColumnError, SourceError) as error:
+    except (MappingError, SourceError) as error:
         raise SourceError(_in(source, data_set, chunk, error)) from None
     try:
-        return _run(query, table).cast(mapped_schema(contract))
+        return _run(query, table).cast(schema_with_provenance(contract))
     except duckdb.Error as error:
-        raise SourceError(_in(source, data_set, chunk, error)) from None
+        # Only `where` can fail on a value: everything else that cannot be read becomes a fault of its row.
+        said = SQL_NAME.sub(
+            lambda name: f"column {list(cells.types)[int(name[1])]}", str(error).splitlines()[0]
+        )
+        raise SourceError(_in(source, data_set, chunk, f"where: {said}; use try_cast there")) from None
 
 
-def _in(source: SourceDeclaration, data_set: str, chunk: SourceChunk, error: Exception) -> str:
-    why = str(error).strip().splitlines()[0]
+def _in(source: SourceDeclaration, data_set: str, chunk: SourceChunk, error: object) -> str:
+    why = " ".join(str(error).split())
     return f"source {source.name}: {chunk.origin}: {data_set}: {why}; correct sources/{source.name}.yaml"
 
 
@@ -124,8 +124,8 @@ def _steps(parts: Iterable[tuple[str, str]]) -> str:
 def _made(column: Column, mapping: DataSetMapping, cells: SourceCells, zone: str) -> Expression:
     try:
         return expression(column, mapping.columns.get(column.name), cells, zone)
-    except MissingColumnError as error:
-        raise MissingColumnError(f"for column {column.name}: {error}") from None
+    except MappingError as error:
+        raise MappingError(f"{column.name}: {error}") from None
 
 
 def _cast(value: str, column: Column) -> str:

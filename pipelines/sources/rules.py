@@ -14,7 +14,7 @@ def declared_before(mapping: DataSetMapping, cells: SourceCells) -> str:
     """SQL of what sets a row aside whatever else is wrong with it: the filter and cancelled orders.
 
     Raises:
-        MissingColumnError: A rule names a column that the source does not have.
+        MappingError: A rule names a column that the source does not have.
         SourceError: ``where`` is no condition.
     """
     return _first([*_where(mapping, cells), *_cancelled(mapping, cells)])
@@ -38,8 +38,8 @@ def rewritten(mapping: DataSetMapping) -> dict[str, str]:
     if mapping.rules.returns == "become_return_events":
         changes["event_type"] = "case when quantity < 0 then 'return' else event_type end"
         changes["quantity"] = "abs(quantity)"
-        # Money that goes back to the shopper, whichever sign the source gives it.
-        changes["value"] = "case when quantity < 0 then -abs(value) else value end"
+        # What was paid back, which the contract has as a positive number; sources give it either sign.
+        changes["value"] = "case when quantity < 0 then abs(value) else value end"
     return changes
 
 
@@ -83,7 +83,7 @@ def parse_condition(where: str) -> exp.Expression:
             f"where: expected a condition in SQL, found {where!r}: {_first_line(error)}"
         ) from error
     inner = parsed.args["where"].this if parsed.args.get("where") else None
-    if not isinstance(inner, exp.Paren) or parsed.find(exp.Subquery, exp.AggFunc, exp.Window):
+    if not isinstance(inner, exp.Paren) or inner.find(exp.Query, exp.AggFunc, exp.Window):
         raise SourceError(f"where: expected a condition over a row's own columns, found {where!r}")
     return inner
 

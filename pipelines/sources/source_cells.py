@@ -10,8 +10,8 @@ PLAIN = 9_007_199_254_740_992  # 2**53: up to here a float64 holds every whole n
 OTHER_DELIMITERS = (";", ",", "\t", "|")
 
 
-class MissingColumnError(Exception):
-    """The source has no column of this name; says which is nearest, and which there are."""
+class MappingError(Exception):
+    """The mapping does not fit the source's columns; says what is there and what to do."""
 
 
 def quoted(text: str) -> str:
@@ -45,14 +45,20 @@ class SourceCells:
         """What ``column`` is called in SQL.
 
         Raises:
-            MissingColumnError: There is no such column.
+            MappingError: There is no such column, or its cells are lists, objects or bytes.
         """
         names = list(self.types)
         if column not in self.types:
             hint = nearest(column, names)
             if len(names) == 1 and any(sign in names[0] for sign in OTHER_DELIMITERS):
                 hint = "; there is one column only: is `delimiter` right?"
-            raise MissingColumnError(f"no such column{hint or ';'} the columns are: {', '.join(names)}")
+            raise MappingError(
+                f"the source has no column {column}{hint or ';'} the columns are: {', '.join(names)}"
+            )
+        if pa.types.is_nested(self.types[column]) or pa.types.is_binary(self.types[column]):
+            raise MappingError(
+                f"column {column} holds {self.types[column]}, expected one plain value in a cell"
+            )
         return f"c{names.index(column)}"
 
     def type(self, column: str) -> pa.DataType:
