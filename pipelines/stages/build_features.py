@@ -15,7 +15,7 @@ def main() -> None:
     """Build both folds in the workspace that is the current folder."""
     params, here = load_params().build_features, settings()
     spark = SparkPlace(here.spark_master, here.spark_driver_memory, here.spark_scratch)
-    with open_engine(params.engine, spark) as build:
+    with open_engine(params.engine, spark, here.feature_builds, params.touched_share_limit) as build:
         for fold, moment in read_folds().items():
             for name, count in _build_fold(build, params.views, fold, moment).items():
                 print(f"{fold}: {name} {count:,} rows", flush=True)
