@@ -7,6 +7,7 @@ from pipelines.contracts.promotions import PROMOTIONS
 from pipelines.contracts.users import USERS
 
 REFERENCE = (ITEMS, USERS, PROMOTIONS)
-__all__ = ["CONTRACTS", "EVENTS", "ITEMS", "PROMOTIONS", "REFERENCE", "USERS", "Contract"]
+APPENDED = (EVENTS,)
+__all__ = ["APPENDED", "CONTRACTS", "EVENTS", "ITEMS", "PROMOTIONS", "REFERENCE", "USERS", "Contract"]
 
 CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (EVENTS, *REFERENCE)}

@@ -11,6 +11,9 @@ ARROW_TYPES = {
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+# Text columns that a table may carry on its way to the sieve: why a row could not be taken as it is, where it
+# came from, and the source's own row.
+PROVENANCE = ("fault", "origin", "original")
 
 
 def schema(contract: Contract) -> pa.Schema:
@@ -19,7 +22,7 @@ def schema(contract: Contract) -> pa.Schema:
 
 
 def conform(table: pa.Table, contract: Contract, file: str, text: bool = False) -> pa.Table:
-    """Bring ``table`` to the contract's columns and types.
+    """Bring ``table`` to the contract's columns and types, with those of ``PROVENANCE`` that it has.
 
     Args:
         table: As it was read.
@@ -32,13 +35,16 @@ def conform(table: pa.Table, contract: Contract, file: str, text: bool = False) 
     """
     _check_columns(table, contract, file)
     arrays = [_conform_column(table, column, file, text) for column in contract.columns]
-    return pa.table(arrays, schema=schema(contract))
+    conformed = pa.table(arrays, schema=schema(contract))
+    for name in (name for name in PROVENANCE if name in table.column_names):
+        conformed = conformed.append_column(name, table.column(name).cast(pa.string()))
+    return conformed
 
 
 def _check_columns(table: pa.Table, contract: Contract, file: str) -> None:
     required = {column.name for column in contract.columns if not column.nullable}
     missing = sorted(required - set(table.column_names))
-    unknown = sorted(set(table.column_names) - set(contract.column_names))
+    unknown = sorted(set(table.column_names) - set(contract.column_names) - set(PROVENANCE))
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if missing or unknown or twice:
         faults = [f"{word} {', '.join(names)}" for word, names in _named(missing, unknown, twice) if names]
