@@ -48,8 +48,8 @@ def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> p
         data_set: Which of its data sets.
 
     Returns:
-        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets aside, has its
-        ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
+        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets
+        aside, has its ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
 
     Raises:
         SourceError: The source lacks a column that the mapping names, or ``where`` cannot be evaluated.
