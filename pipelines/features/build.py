@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipelines.contracts.corrections import corrected_sql
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 
 
@@ -73,20 +74,25 @@ def load_known(
     else:
         database.register("events", events)
     database.execute(
+        """
+        CREATE TABLE known AS
+        SELECT *, epoch_us(occurred_at) AS occurred_us
+        FROM events
+        WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at
+        """,
+        {"at": at_us},
+    )
+    database.execute(
         f"""
         CREATE TABLE known_events AS
-        WITH known AS (
-            SELECT *, epoch_us(occurred_at) AS occurred_us
-            FROM events
-            WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at
-        )
         SELECT * FROM known
         WHERE week >= $from_week {_not_corrected(database)}
         ORDER BY user_id, occurred_at, event_id
         """,
-        {"at": at_us, "from_week": from_week},
+        {"from_week": from_week},
     )
-    database.execute("DROP VIEW events")  # out of reach, so that no view looks past the moment
+    # Out of reach, so that no view looks past the moment.
+    database.execute("DROP VIEW events; DROP TABLE known")
     database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": str(items)})
     database.execute(
         "CREATE TABLE moment AS SELECT $at::BIGINT AS at_us, $week::INTEGER AS week",
@@ -108,9 +114,9 @@ def load_known(
 
 
 def _not_corrected(database: duckdb.DuckDBPyConnection) -> str:
-    if "corrects" not in database.view("events").columns:
+    if "corrects" not in database.table("known").columns:
         return ""  # events of the contract's first version know no corrections
-    return "AND NOT EXISTS (FROM known AS later WHERE later.corrects = known.event_id)"
+    return f"AND event_id NOT IN ({corrected_sql('known')})"
 
 
 def _write_view(database: duckdb.DuckDBPyConnection, view: View, out: Path) -> int:
