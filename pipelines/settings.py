@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         return self.home / "state" / "shopper.db"
 
     @property
+    def served_features_file(self) -> Path:
+        """The endpoint's log of served features (SQLite, WAL)."""
+        return self.state_file.with_name("served_features.db")
+
+    @property
     def data_docs(self) -> Path:
         """Great Expectations data docs."""
         return self.home / "data_docs"

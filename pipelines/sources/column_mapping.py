@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NAMED_FORMATS = ("iso", "epoch_seconds", "epoch_millis", "epoch_micros")
+DIRECTIVE = re.compile("^%(-[dmyHIMSj]|[aAwdbBmyYHIpMSfgnzZjUWcxX%])$")
 TIME_OF_DAY = re.compile(r"^(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?$|^24:00(?::00)?$")
 OF_MOMENTS = ("format", "at", "fold", "timezone")
 OF_NUMBERS = ("decimal", "times")
@@ -79,6 +80,11 @@ class ColumnMapping(Declared):
             raise ValueError(
                 f"expected patterns such as %d.%m.%Y or one of {', '.join(NAMED_FORMATS)}, found {unknown[0]!r}"
             )
+        wrong = [
+            found for text in patterns for found in re.findall("%-?.?", text) if not DIRECTIVE.match(found)
+        ]
+        if wrong:
+            raise ValueError(f"the pattern {wrong[0]!r} means nothing; docs/sources.md lists those that do")
         return patterns
 
     @model_validator(mode="after")

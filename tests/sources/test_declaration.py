@@ -74,6 +74,7 @@ def test_load_source__keeps_written_values_as_text(tmp_path: Path) -> None:
         ("quantity: pieces", "quantity: {from: pieces, format: iso}", "quantity is float64, and this key"),
         ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d.%m.%Y has no time of day: say where in the day"),
         ("%d.%m.%Y %H:%M", "dd.mm.yyyy", "expected patterns such as %d.%m.%Y or one of iso"),
+        ("%d.%m.%Y %H:%M", "%d.%m.%Q %H:%M", "the pattern '%Q' means nothing"),
         ("kind: files", "kind: excel", "kind: Input should be 'files', 'database', 'stream' or 'published'"),
         ("name: shop", "name: store", "name: expected 'shop', as the file is called, found 'store'"),
         ("kind: files", "kind: files\nkind: files", "the key 'kind' comes twice in line 3, column 1"),
