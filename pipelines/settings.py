@@ -1,6 +1,7 @@
 """Where things are and how to reach them: the only reader of the environment."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -106,6 +107,11 @@ def settings() -> Settings:
     """
     read = Settings()
     return read.model_copy(update=_remembered_ports(read))
+
+
+def environment_value(name: str) -> str | None:
+    """A variable that a shop's own declaration names, None where it is not set; read when it is needed."""
+    return os.environ.get(name)
 
 
 def _remembered_ports(read: Settings) -> dict[str, int]:

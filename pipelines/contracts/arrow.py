@@ -11,8 +11,8 @@ ARROW_TYPES = {
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
-# Text columns that a table may carry on its way to the sieve: why a row could not be taken as it is, where it
-# came from, and the source's own row.
+# Text columns that a row may carry on its way from a source to the sieve, beside the contract's own: why it cannot
+# be used, where it came from, and what its source said. Each is null where there is nothing to say.
 PROVENANCE = ("fault", "origin", "original")
 
 
@@ -21,8 +21,18 @@ def schema(contract: Contract) -> pa.Schema:
     return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in contract.columns])
 
 
+def schema_with_provenance(contract: Contract) -> pa.Schema:
+    """The schema of a contract, and after it ``PROVENANCE``."""
+    return pa.schema([*schema(contract), *((name, pa.string()) for name in PROVENANCE)])
+
+
+def without_provenance(table: pa.Table) -> pa.Table:
+    """``table`` without any of ``PROVENANCE``."""
+    return table.drop_columns([name for name in PROVENANCE if name in table.column_names])
+
+
 def conform(table: pa.Table, contract: Contract, file: str, text: bool = False) -> pa.Table:
-    """Bring ``table`` to the contract's columns and types, with those of ``PROVENANCE`` that it has.
+    """Bring ``table`` to the contract's columns and types.
 
     Args:
         table: As it was read.
@@ -30,14 +40,23 @@ def conform(table: pa.Table, contract: Contract, file: str, text: bool = False) 
         file: Named in errors.
         text: Whether cells may be text to be parsed (CSV), or must have their type already (Parquet).
 
+    Returns:
+        The contract's columns in order; after them all of ``PROVENANCE`` where ``table`` has any of it.
+
     Raises:
         ContractError: A column is missing or unknown, or a value is not of its type.
     """
     _check_columns(table, contract, file)
-    arrays = [_conform_column(table, column, file, text) for column in contract.columns]
+    bare = without_provenance(table)
+    arrays = [_conform_column(bare, column, file, text) for column in contract.columns]
     conformed = pa.table(arrays, schema=schema(contract))
-    for name in (name for name in PROVENANCE if name in table.column_names):
-        conformed = conformed.append_column(name, table.column(name).cast(pa.string()))
+    if bare.num_columns == table.num_columns:
+        return conformed
+    for name in PROVENANCE:
+        said = (
+            table[name].cast(pa.string()) if name in table.column_names else pa.nulls(len(table), pa.string())
+        )
+        conformed = conformed.append_column(name, said)
     return conformed
 
 

@@ -1,15 +1,8 @@
-"""Builds the SQL views of this room on DuckDB, as known at a moment.
-
-A view may read ``known_events``, ``items``, ``moment`` (one row: ``at_us``, ``week``) and the views
-named before it. The events table itself is out of its reach, so a view cannot look past the moment.
-"""
+"""The SQL views of this room: their files and what the headers say."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import duckdb
-import pyarrow as pa
 
 FOLDER = Path(__file__).parent
 
@@ -52,81 +45,3 @@ def read_view(name: str, folder: Path = FOLDER) -> View:
             f"{path}: the header has no line `-- key: column, column`; add it below the first line"
         )
     return View(name, tuple(column.strip() for column in key[1].split(",")), sql)
-
-
-def build_views(
-    names: tuple[str, ...],
-    events: Path,
-    items: Path,
-    at_us: int,
-    week: int,
-    out: Path,
-    from_week: int = 1,
-    folder: Path = FOLDER,
-) -> dict[str, int]:
-    """Build views in order and write each as ``out/<name>.parquet``, sorted by its key.
-
-    Args:
-        names: The views, each after those it reads.
-        events: Parquet of the events contract plus ``week``; rows from the moment on are not shown to any view.
-        items: Parquet of the items contract.
-        at_us: The moment, microseconds since the epoch (UTC).
-        week: The shop week that begins at the moment.
-        out: Folder to write to.
-        from_week: First shop week that is learned from; older events are not shown to any view either.
-        folder: Where the view files are.
-
-    Returns:
-        Rows per view.
-
-    Raises:
-        FeatureError: A file is missing or its SQL is refused.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as database:
-        # One thread sums floats in one order: the files must be equal byte for byte on every run.
-        database.execute("SET threads = 1; SET TimeZone = 'UTC'")
-        load_known(database, events, items, at_us, week, from_week)
-        return {name: _write_view(database, read_view(name, folder), out) for name in names}
-
-
-def load_known(
-    database: duckdb.DuckDBPyConnection,
-    events: Path | pa.Table,
-    items: Path,
-    at_us: int,
-    week: int,
-    from_week: int = 1,
-) -> None:
-    """Make the tables that a view may read; the arguments are those of :func:`build_views`."""
-    if isinstance(events, Path):
-        database.read_parquet(str(events)).create_view("events")
-    else:
-        database.register("events", events)
-    database.execute(
-        """
-        CREATE TABLE known_events AS
-        SELECT *, epoch_us(occurred_at) AS occurred_us
-        FROM events
-        WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at AND week >= $from_week
-        ORDER BY user_id, occurred_at, event_id
-        """,
-        {"at": at_us, "from_week": from_week},
-    )
-    database.execute("DROP VIEW events")  # out of reach, so that no view looks past the moment
-    database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": str(items)})
-    database.execute(
-        "CREATE TABLE moment AS SELECT $at::BIGINT AS at_us, $week::INTEGER AS week",
-        {"at": at_us, "week": week},
-    )
-
-
-def _write_view(database: duckdb.DuckDBPyConnection, view: View, out: Path) -> int:
-    try:
-        database.execute(f"CREATE TABLE {view.name} AS {view.sql} ORDER BY {', '.join(view.key)}")
-    except duckdb.Error as error:
-        raise FeatureError(f"{view.name}.sql is refused by DuckDB: {error}") from error
-    path = str(out / f"{view.name}.parquet")
-    database.execute(f"COPY {view.name} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
-    count = database.execute(f"SELECT COUNT(*) FROM {view.name}").fetchone()
-    return int(count[0]) if count else 0

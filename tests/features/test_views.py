@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.features.views import FeatureError, build_views, read_view
+from pipelines.features.build import build_views
+from pipelines.features.views import FeatureError, read_view
 from pipelines.params import load_params
 
 WEEK_US = 604_800_000_000
