@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.contracts import EVENTS
-from pipelines.contracts.arrow import ARROW_TYPES, PROVENANCE, schema
+from pipelines.contracts.arrow import ARROW_TYPES, schema_with_provenance
 from pipelines.contracts.declaration import Column
 from pipelines.tables import StorageError
 from pipelines.weeks import to_micros
@@ -49,12 +49,11 @@ def read_posted(state_file: Path, after: int, learned_at: datetime) -> PostedEve
         StorageError: The file cannot be read.
     """
     rows = list(_rows(state_file, after))
-    text = [(name, pa.string()) for name in PROVENANCE]
     return PostedEvents(
         first=rows[0][0] if rows else 0,
         last=rows[-1][0] if rows else 0,
         events=pa.Table.from_pylist(
-            [_event(*row, learned_at) for row in rows], pa.schema([*schema(EVENTS), *text])
+            [_event(*row, learned_at) for row in rows], schema_with_provenance(EVENTS)
         ),
     )
 

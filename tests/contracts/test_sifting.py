@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.contracts import EVENTS, PROMOTIONS
-from pipelines.contracts.arrow import PROVENANCE, schema
+from pipelines.contracts.arrow import PROVENANCE, schema, schema_with_provenance
 from pipelines.contracts.judging import quarantine_faults
 from pipelines.contracts.samples import sample_rows
 from pipelines.contracts.sifting import quarantine_schema, sift, without_faults
@@ -165,8 +165,7 @@ def test_sift__conserves_rows(
     drawn: list[tuple[dict[str, object], dict[str, object]]], known: list[dict[str, object]]
 ) -> None:
     rows = [event | provenance for event, provenance in drawn]
-    text = [(name, pa.string()) for name in PROVENANCE]
-    table = pa.Table.from_pylist(rows, pa.schema([*schema(EVENTS), *text]))
+    table = pa.Table.from_pylist(rows, schema_with_provenance(EVENTS))
     before = sift(pa.Table.from_pylist(known, schema(EVENTS)), EVENTS, AS_OF).accepted
     sifted = sift(table, EVENTS, AS_OF, before)
     assert sifted.counts["rows_in"] == len(rows)

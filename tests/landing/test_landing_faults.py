@@ -7,10 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines import landing as landing_module
-from pipelines.actions import validate_batch as judging_module
 from pipelines.actions.validate_batch import BatchRefusedError, ValidateResult, validate_batch
-from pipelines.contracts import EVENTS, PROMOTIONS, Contract
+from pipelines.contracts import APPENDED, EVENTS, PROMOTIONS, Contract
 from pipelines.contracts.arrow import PROVENANCE
 from pipelines.contracts.samples import sample_rows
 from pipelines.landing import Batch, LandingError
@@ -24,11 +22,12 @@ UNREADABLE = "unreadable: quantity: expected a number, found 'two'"
 
 @pytest.fixture
 def judge(shop: OpenShop, shop_settings: Settings) -> JudgeTables:
-    """Lands tables as one batch in the present of week 2, and judges them."""
+    """Lands tables as one batch, in a present after all sample rows, and judges them."""
 
     def run(batch_id: str, **tables: pa.Table) -> ValidateResult:
-        moment = shop.calendar.end(2).isoformat()
-        shop.landing.land(Batch(batch_id, "file", moment, "a test"), tables)
+        moment = shop.calendar.end(50).isoformat()
+        kind = "posted" if batch_id.startswith("posted") else "file"
+        shop.landing.land(Batch(batch_id, kind, moment, "a test"), tables)  # type: ignore[arg-type]
         return validate_batch(shop_settings)
 
     return run
@@ -88,18 +87,23 @@ def test_batch_of_nothing_but_faults__can_be_judged(judge: JudgeTables) -> None:
     assert record.counts["events"] == {"rows_in": 1, "accepted": 0, "quarantined": 1, "duplicates": 0}
 
 
-def test_appended_data_set__keeps_a_file_a_batch_and_knows_rows_again(
-    shop: OpenShop, judge: JudgeTables, monkeypatch: pytest.MonkeyPatch
+def test_appended_data_sets__keep_a_file_a_batch_and_know_rows_again(
+    shop: OpenShop, judge: JudgeTables
 ) -> None:
-    """Promotions stand in for whatever else is appended: nothing in landing may be about events alone."""
-    for module in (landing_module, judging_module):
-        monkeypatch.setattr(module, "APPENDED", (EVENTS, PROMOTIONS))
-    monkeypatch.setattr(landing_module, "REFERENCE", ())
-    judge("file-a", promotions=sample_rows(PROMOTIONS, 2))
-    (record,) = judge("file-b", promotions=sample_rows(PROMOTIONS, 3)).batches
-    assert record.counts["promotions"] == {"rows_in": 3, "accepted": 1, "quarantined": 0, "duplicates": 2}
-    assert [path.parent.name for path in shop.landing.files_of("promotions")] == ["promotions"] * 2
-    assert read_table(shop.landing.rows_of("promotions", "file-b")).num_rows == 1
+    judge("file-a", **{contract.name: sample_rows(contract, 2) for contract in APPENDED})
+    changed = {1: {"value": 9.0}}
+    events, others = (
+        sample_rows(EVENTS, 3, changed),
+        {contract.name: sample_rows(contract, 3) for contract in APPENDED},
+    )
+    (record,) = judge("posted-1-9", **(others | {"events": events})).batches
+    again = {"rows_in": 3, "accepted": 1, "quarantined": 0, "duplicates": 2}
+    assert record.counts.pop("events") == again | {"quarantined": 1, "duplicates": 1}
+    assert record.counts == dict.fromkeys(("reviews", "impressions", "queries"), again)
+    for contract in APPENDED:
+        files = shop.landing.files_of(contract.name)
+        assert [read_table(path).num_rows for path in files] == [2, 1]
+        assert {path.parent.name for path in files} == {contract.name}
 
 
 def test_known_rows__are_found_in_files_from_before_a_column_was_added(
