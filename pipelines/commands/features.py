@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.commands import replay
 from pipelines.commands.console import fail, say, say_json
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ app = typer.Typer(
 )
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Name = Annotated[str, typer.Argument(help="A view, as `shoploop features list` names it.")]
+
+app.command()(replay.replay)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipelines.evaluation.folds import read_folds
-from pipelines.features.views import build_views
+from pipelines.features.build import build_views
 from pipelines.params import load_params
 
 VALIDATED = Path("data/validated")

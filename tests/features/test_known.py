@@ -5,7 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.features.views import FeatureError, build_views, load_known
+from pipelines.features.build import build_views, load_known
+from pipelines.features.views import FeatureError
 from tests.features.tiny_shop import AT, WEEK, WEEK_US, Row, bought, build_shop, promoted, write_shop
 
 
@@ -37,6 +38,29 @@ def test_known_events__a_corrected_one_gives_way_from_the_moment_its_correction_
         bought("bob", "b2", "eggs", 3, learned=-1, event_id="later", corrects="not yet"),
     ]
     assert known(tmp_path, "known_events", "event_id", events, []) == ["not yet", "right"]
+
+
+def test_known_events__a_correction_can_be_corrected(tmp_path: Path) -> None:
+    events = [
+        bought("ann", "b1", "milk", 3, event_id="first"),
+        bought("ann", "b1", "milk", 3, learned=2, event_id="second", corrects="first"),
+        bought("ann", "b1", "milk", 3, learned=1, event_id="third", corrects="second"),
+    ]
+    assert known(tmp_path, "known_events", "event_id", events, []) == ["third"]
+
+
+def test_known_events__a_correction_may_move_one_to_before_what_is_learned_from(tmp_path: Path) -> None:
+    shop = write_shop(
+        tmp_path,
+        [
+            bought("ann", "b1", "milk", 3, event_id="first"),
+            bought("ann", "b1", "milk", 9, learned=1, event_id="second", corrects="first"),
+            bought("ann", "b1", "milk", 3, event_id="other"),
+        ],
+    )
+    with duckdb.connect() as database:
+        load_known(database, shop.events, shop.items, AT, WEEK, from_week=36)
+        assert database.execute("SELECT event_id FROM known_events").fetchall() == [("other",)]
 
 
 def test_known_promotions__have_begun_before_the_moment(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.features.views import FeatureError, build_views, read_view
+from pipelines.features.build import build_views
+from pipelines.features.views import FeatureError, read_view
 from tests.features.tiny_shop import AT, VIEWS, WEEK_US, bought, build_shop, write_shop
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.features.views import FOLDER, build_views
+from pipelines.features.build import build_views
+from pipelines.features.views import FOLDER
 from pipelines.params import load_params
 
 WEEK_US = 604_800_000_000
