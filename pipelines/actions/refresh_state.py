@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.actions.fetch_champion import BUNDLE_IN_BENTO
+from pipelines.contracts import EVENTS
+from pipelines.contracts.versions import read_accepted
 from pipelines.evaluation.splits import with_weeks
 from pipelines.features.histories import Histories
 from pipelines.features.history_view import VIEW, histories_of, views_of
@@ -20,7 +22,6 @@ from pipelines.releases.switch import Switch
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import open_shop
-from pipelines.tables import read_table
 from pipelines.weeks import to_micros
 from serving.state import ShopperState
 
@@ -75,7 +76,7 @@ def landed_histories(settings: Settings, folder: Path = FOLDER) -> Histories | N
     files, items = shop.landing.event_files(), shop.landing.reference_file("items")
     if not files or not items.exists():
         return None
-    events = with_weeks(pa.concat_tables([read_table(path) for path in files]), shop.calendar)
+    events = with_weeks(pa.concat_tables([read_accepted(path, EVENTS) for path in files]), shop.calendar)
     # Whatever was accepted is known, also when the clock stands a moment before it.
     now = max(shop.clock.now(), pc.max(events["ingested_at"]).as_py())
     histories = histories_of(events, items, to_micros(now) + 1, shop.calendar.week_of(now), folder)
