@@ -128,6 +128,12 @@ class DecidePackage(Section):
     release_dirty: bool
 
 
+class ReplayFeatures(Section):
+    """How equal served and offline values have to be; features have to be equal exactly."""
+
+    score_tolerance: float = Field(ge=0)
+
+
 class Params(Section):
     """All of ``params.yaml``."""
 
@@ -141,6 +147,7 @@ class Params(Section):
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion
     decide_package: DecidePackage
+    replay_features: ReplayFeatures
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

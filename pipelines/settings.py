@@ -1,6 +1,7 @@
 """Where things are and how to reach them: the only reader of the environment."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +64,11 @@ class Settings(BaseSettings):
         return self.home / "state" / "shopper.db"
 
     @property
+    def served_features_file(self) -> Path:
+        """The endpoint's log of served features (SQLite, WAL)."""
+        return self.state_file.with_name("served_features.db")
+
+    @property
     def data_docs(self) -> Path:
         """Great Expectations data docs."""
         return self.home / "data_docs"
@@ -106,6 +112,11 @@ def settings() -> Settings:
     """
     read = Settings()
     return read.model_copy(update=_remembered_ports(read))
+
+
+def environment_value(name: str) -> str | None:
+    """A variable that a shop's own declaration names, None where it is not set; read when it is needed."""
+    return os.environ.get(name)
 
 
 def _remembered_ports(read: Settings) -> dict[str, int]:

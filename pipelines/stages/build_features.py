@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from pipelines.evaluation.folds import read_folds
-from pipelines.features.views import build_views
+from pipelines.features.build import build_views
 from pipelines.params import load_params
 
-ITEMS = Path("data/validated/items.parquet")
+VALIDATED = Path("data/validated")
 
 
 def main() -> None:
@@ -15,7 +15,17 @@ def main() -> None:
     for fold, moment in read_folds().items():
         events = Path(f"data/split/{fold}_events.parquet")
         out = Path("data/features") / fold
-        rows = build_views(views, events, ITEMS, moment.at_us, moment.week, out, moment.history_from)
+        rows = build_views(
+            views,
+            events,
+            VALIDATED / "items.parquet",
+            moment.at_us,
+            moment.week,
+            out,
+            moment.history_from,
+            users=VALIDATED / "users.parquet",
+            promotions=VALIDATED / "promotions.parquet",
+        )
         for name, count in rows.items():
             print(f"{fold}: {name} {count:,} rows", flush=True)
 
