@@ -9,17 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.actions.land_batch import repair_clock
-from pipelines.contracts import APPENDED, CONTRACTS, EVENTS
-from pipelines.contracts.arrow import conform
+from pipelines.contracts import APPENDED, CONTRACTS, EVENTS, ITEMS
+from pipelines.contracts.arrow import conform, schema
+from pipelines.contracts.catalog_rules import unknown_item_faults
 from pipelines.contracts.checkpoint import Subject, run_checkpoint
-from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults, volume_faults
+from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults
 from pipelines.contracts.sifting import Sifted, sift, without_faults
-from pipelines.landing import Accepted, Batch, LandingError
+from pipelines.contracts.versions import read_accepted
+from pipelines.landing import Accepted, Batch, LandingError, replace_rows
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
 from pipelines.tables import read_json, read_table
-from pipelines.volumes import week_counts
+from pipelines.week_judging import LandedWeeks, week_faults
 from pipelines.workspace import RUN_FOLDER
 
 
@@ -159,6 +161,7 @@ def _judged(
         _check_conservation(name, result, tables[name].num_rows)
     return [
         *quarantine_faults(sifted, limit),
+        *_unknown_items(shop, batch, sifted),
         *finding_faults(findings),
         *disagreements(findings, sifted),
     ]
@@ -172,13 +175,28 @@ def _check_conservation(name: str, result: Sifted, rows_in: int) -> None:
 def _volumes(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list[str]:
     if batch.week is None or batch.first_week is None or EVENTS.name not in sifted:
         return []
-    limits = shop.params.validate_data
-    accepted = [read_table(path).select(["occurred_at"]) for path in shop.landing.event_files()]
-    counts = week_counts(
-        pa.concat_tables([*accepted, sifted[EVENTS.name].accepted.select(["occurred_at"])]), shop.calendar
+    landed = LandedWeeks(
+        sifted[EVENTS.name].accepted,
+        range(batch.first_week, batch.week + 1),
+        shop.landing.event_files(),
+        _catalog(shop, sifted),
     )
-    weeks = range(batch.first_week, batch.week + 1)
-    return volume_faults(counts, weeks, limits.week_volume_share_low, limits.week_volume_share_high)
+    return week_faults(landed, shop.calendar, shop.params.validate_data)
+
+
+def _unknown_items(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list[str]:
+    if batch.kind == "posted":
+        return []
+    accepted = {name: result.accepted for name, result in sifted.items()}
+    item_ids = _catalog(shop, sifted)["item_id"].combine_chunks()
+    return unknown_item_faults(accepted, item_ids, shop.params.validate_data.unjoined_share_limit)
+
+
+def _catalog(shop: OpenShop, sifted: Mapping[str, Sifted]) -> pa.Table:
+    """Items as they will be once this batch is accepted."""
+    path = shop.landing.reference_file(ITEMS.name)
+    known = read_accepted(path, ITEMS) if path.exists() else schema(ITEMS).empty_table()
+    return replace_rows(known, sifted[ITEMS.name].accepted, ITEMS.key) if ITEMS.name in sifted else known
 
 
 def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
