@@ -14,6 +14,7 @@ from pipelines.commands import (
     doctor,
     fetch,
     land,
+    quarantine,
     recommend,
     releases,
     run,
@@ -44,6 +45,7 @@ app.command()(fetch.fetch)
 app.command()(train.train)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
+app.add_typer(quarantine.app)
 app.add_typer(releases.app)
 for actions in (actions_data, actions_runs, actions_serving, actions_releases):
     action.add_typer(actions.app)
