@@ -1,7 +1,7 @@
 """Judge what has landed: rows to quarantine, batches accepted or refused, then the shop clock moves."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -83,6 +83,11 @@ def judge_batch(shop: OpenShop, batch: Batch) -> Accepted:
     tables = {name: _landed(name, path) for name, path in files.items()}
     sifted = {name: _sift(shop, name, table, batch) for name, table in tables.items()}
     faults = [*_empty(tables, files), *_judged(shop, batch, tables, sifted), *_volumes(shop, batch, sifted)]
+    closed = None
+    if batch.kind == "resubmitted":
+        closed = _taken_in(shop, batch, sifted)
+        faults += [] if closed.num_rows else ["none of its rows keeps the rules"]
+        sifted = {name: _left_where_they_are(result) for name, result in sifted.items()}
     if faults:
         note = shop.landing.refuse(batch, faults)
         listed = "\n".join(f"  {fault}" for fault in faults)
@@ -92,7 +97,7 @@ def judge_batch(shop: OpenShop, batch: Batch) -> Accepted:
             f"{note.with_suffix('')}; correct it at its source and land it again"
         )
     record = _record(batch, sifted)
-    shop.landing.accept(record, sifted)
+    shop.landing.accept(record, sifted, closed)
     if batch.week is not None:
         shop.clock.advance(batch.week, shop.calendar.end(batch.week))
     return record
@@ -138,6 +143,20 @@ def _sift(shop: OpenShop, name: str, table: pa.Table, batch: Batch) -> Sifted:
     return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known)
 
 
+def _taken_in(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> pa.Table:
+    """The quarantined rows that a resubmitted batch closes: those whose mended row is not bad again."""
+    claims = shop.landing.claims(batch.batch_id)
+    (result,) = sifted.values()
+    places = pa.array(range(1, claims.num_rows + 1), pa.int64())
+    again = result.quarantined["row"].combine_chunks()
+    return claims.filter(pc.invert(pc.is_in(places, value_set=again)))
+
+
+def _left_where_they_are(result: Sifted) -> Sifted:
+    """A row that is bad again stays open as the row that it was: it never came in, and is not quarantined twice."""
+    return replace(result, quarantined=result.quarantined.slice(0, 0))
+
+
 def _empty(tables: Mapping[str, pa.Table], files: Mapping[str, Path]) -> list[str]:
     return [
         f"{name}: expected at least one row, found none in {files[name]}"
@@ -149,7 +168,9 @@ def _empty(tables: Mapping[str, pa.Table], files: Mapping[str, Path]) -> list[st
 def _judged(
     shop: OpenShop, batch: Batch, tables: Mapping[str, pa.Table], sifted: Mapping[str, Sifted]
 ) -> list[str]:
-    limit = 1.0 if batch.kind == "posted" else shop.params.validate_data.quarantine_share_limit
+    limit = (
+        1.0 if batch.kind in ("posted", "resubmitted") else shop.params.validate_data.quarantine_share_limit
+    )
     as_of = datetime.fromisoformat(batch.as_of)
     subjects = [
         Subject(CONTRACTS[name], readable, as_of, tolerated=limit, keys_are_unique=False)
