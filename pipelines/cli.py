@@ -12,6 +12,7 @@ from pipelines.commands import (
     actions_serving,
     component,
     doctor,
+    features,
     fetch,
     land,
     recommend,
@@ -45,6 +46,7 @@ app.command()(train.train)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
 app.add_typer(releases.app)
+app.add_typer(features.app)
 for actions in (actions_data, actions_runs, actions_serving, actions_releases):
     action.add_typer(actions.app)
 app.command(hidden=True)(component.component)

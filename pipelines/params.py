@@ -43,8 +43,9 @@ class SplitWeeks(Section):
 
 
 class BuildFeatures(Section):
-    """Which views are built."""
+    """Which views are built, and by what."""
 
+    engine: Literal["duckdb", "spark"]
     views: tuple[str, ...] = Field(min_length=1)
 
 
@@ -128,6 +129,12 @@ class DecidePackage(Section):
     release_dirty: bool
 
 
+class ReplayFeatures(Section):
+    """How equal served and offline values have to be; features have to be equal exactly."""
+
+    score_tolerance: float = Field(ge=0)
+
+
 class Params(Section):
     """All of ``params.yaml``."""
 
@@ -141,6 +148,7 @@ class Params(Section):
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion
     decide_package: DecidePackage
+    replay_features: ReplayFeatures
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

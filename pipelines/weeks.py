@@ -18,6 +18,11 @@ def to_micros(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def from_micros(moment: int) -> datetime:
+    """The moment in UTC of microseconds since the epoch."""
+    return EPOCH + moment * MICROSECOND
+
+
 @dataclass(frozen=True)
 class ShopCalendar:
     """Week arithmetic of one shop.

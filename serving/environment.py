@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 SOURCE_ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,11 +16,14 @@ class Environment(msgspec.Struct, frozen=True):
     Attributes:
         data_host: Address of the data plane; the image sets ``0.0.0.0``.
         data_port: Port of the data plane.
-        state_file: SQLite file with shopper histories and the event log; impressions lie beside it.
+        state_file: SQLite file with shopper histories and the event log; impressions and served features lie beside it.
         clock_file: The recorded shop clock; without one the shop lives in real time.
         bundle: Folder of the model bundle.
         release_id: Name of the release, shown in every answer.
         variant: Which arm of an experiment this process is, shown in every answer.
+        served_features_share: Share of the recommendation requests whose features are logged, for
+            `shoploop features replay`; chosen by request id.
+        served_features_mib: Size of that log from which on its oldest rows leave.
     """
 
     data_host: str = "127.0.0.1"
@@ -28,11 +33,18 @@ class Environment(msgspec.Struct, frozen=True):
     bundle: Path = SOURCE_ROOT / "bundle"
     release_id: str = "unreleased"
     variant: str = "champion"
+    served_features_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    served_features_mib: Annotated[int, Meta(ge=1)] = 256
 
     @property
     def impressions_file(self) -> Path:
         """The impression log: apart from the state, since each SQLite file has one writer at a time."""
         return self.state_file.with_name("impressions.db")
+
+    @property
+    def served_features_file(self) -> Path:
+        """The log of served features, apart for the same reason."""
+        return self.state_file.with_name("served_features.db")
 
 
 def read_environment() -> Environment:

@@ -41,6 +41,7 @@ class GroupCommit(Generic[Item, Result]):
         connection: Used by the writer thread alone from here on.
         apply: Writes one item inside the open transaction.
         linger: Seconds to wait for company before a commit; 0 for the lowest latency.
+        max_waiting: How many items may wait.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class GroupCommit(Generic[Item, Result]):
         connection: sqlite3.Connection,
         apply: Callable[[sqlite3.Connection, Item], Result],
         linger: float = 0,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._connection, self._apply, self._linger = connection, apply, linger
+        self._max_waiting = max_waiting
         self._queue: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
@@ -60,8 +63,8 @@ class GroupCommit(Generic[Item, Result]):
         Raises:
             OverloadError: Too much waits already.
         """
-        if self._queue.qsize() >= MAX_WAITING:
-            raise OverloadError(f"{MAX_WAITING} writes are waiting already")
+        if self._queue.qsize() >= self._max_waiting:
+            raise OverloadError(f"{self._max_waiting} writes are waiting already")
         future: Future[Result] = Future()
         self._queue.put((item, future))
         return future

@@ -27,6 +27,11 @@ class Metrics:
         self.impressions_lost = Gauge(
             "shoploop_impressions_lost", "Impressions not logged.", registry=self.registry
         )
+        self.served_features_lost = Gauge(
+            "shoploop_served_features_lost",
+            "Rows missing in the log of served features.",
+            registry=self.registry,
+        )
         self.ready = Gauge("shoploop_ready", "1 when a model is loaded.", registry=self.registry)
 
     def exposition(self) -> bytes:

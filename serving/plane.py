@@ -8,6 +8,7 @@ import uuid
 import msgspec
 
 from pipelines.domain import BundleError, History, RankedList
+from pipelines.ranking.feature_values import NOTHING
 from serving.clock import ServingClock, iso, micros
 from serving.environment import Environment
 from serving.group_commit import GroupCommit, OverloadError, connect
@@ -26,9 +27,12 @@ from serving.schemas import (
     decode,
     decode_events,
 )
-from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
+from serving.served_features import ServedFeatureLog, ServedFeatures
+from serving.state import SCHEMA, Known, LoggedEvent, ShopperState, append_events
 
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
+
+UNREADABLE = (sqlite3.Error, msgspec.DecodeError, ValueError)
 
 logger = logging.getLogger("serving")
 
@@ -53,6 +57,11 @@ class DataPlane:
         self._state = ShopperState(environment.state_file)
         self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
         self._impressions = ImpressionLog(environment.impressions_file)
+        self._served = ServedFeatureLog(
+            environment.served_features_file,
+            environment.served_features_share,
+            environment.served_features_mib,
+        )
         self.metrics = Metrics()
         self._recommender, self._fault = _load(environment)
         self.metrics.ready.set(self._recommender is not None)
@@ -61,13 +70,17 @@ class DataPlane:
         """Write what waits and let go of the files."""
         self._log.close()
         self._impressions.close()
+        self._served.close()
         self._state.close()
 
     async def recommendations(self, body: bytes, request_id: str) -> RecommendationsAnswer:
         """Items for one shopper."""
         request = decode(body, RecommendationsRequest)
         model, now = self._model(), self._clock.now()
-        ranked = model.recommend(self._history(request.user_id), now, request.k)
+        if self._served.wants(request_id):
+            ranked = self._observed(model, request, request_id, now)
+        else:
+            ranked = model.recommend(self._history(request.user_id), now, request.k)
         return self._answer(model, ranked, request_id, "recommendations", request.user_id, now)
 
     async def similar_items(self, body: bytes, request_id: str) -> RecommendationsAnswer:
@@ -112,6 +125,7 @@ class DataPlane:
     async def exposition(self, _: bytes, __: str) -> bytes:
         """Prometheus metrics."""
         self.metrics.impressions_lost.set(self._impressions.lost)
+        self.metrics.served_features_lost.set(self._served.lost)
         return self.metrics.exposition()
 
     def _model(self) -> Recommender:
@@ -122,10 +136,32 @@ class DataPlane:
     def _history(self, user_id: str) -> History:
         try:
             return self._state.history(user_id)
-        except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
-            logger.error("shopper state cannot be read, answering without history: %s", error)
-            self.metrics.state_errors.inc()
+        except UNREADABLE as error:
+            self._note_unreadable(error)
             return History.empty(user_id)
+
+    def _known(self, user_id: str) -> Known:
+        try:
+            return self._state.known(user_id)
+        except UNREADABLE as error:
+            self._note_unreadable(error)
+            return Known.unread(user_id)
+
+    def _note_unreadable(self, error: Exception) -> None:
+        logger.error("shopper state cannot be read, answering without history: %s", error)
+        self.metrics.state_errors.inc()
+
+    def _observed(
+        self, model: Recommender, request: RecommendationsRequest, request_id: str, now: int
+    ) -> RankedList:
+        """A list, and what it was computed from to the log."""
+        known, seen = self._known(request.user_id), [NOTHING]
+        ranked = model.recommend(known.history, now, request.k, seen.append)
+        release, variant = self._environment.release_id, self._environment.variant
+        self._served.add(
+            ServedFeatures(request_id, now, release, variant, model.sha256, ranked.source, known, seen[-1])
+        )
+        return ranked
 
     def _answer(
         self,
@@ -167,8 +203,9 @@ def _logged(event: PostedEvent, position: int, now: int) -> LoggedEvent:
     occurred_at = min(occurred_at, now)
     body = {name: value for name, value in msgspec.to_builtins(event).items() if value is not None}
     body["occurred_at"] = iso(occurred_at)
-    if event.event_type == "purchase":
+    if event.event_type in ("purchase", "return"):
         body.setdefault("quantity", 1.0)
+    if event.event_type == "purchase":
         body.setdefault("basket_id", f"posted-{event.user_id}-{occurred_at}")
     return LoggedEvent(event.event_id, event.event_type, occurred_at, body)
 

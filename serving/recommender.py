@@ -1,11 +1,13 @@
 """The model's front door: loads the bundle and answers whatever happens, saying which step answered."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.domain import BundleError, History, RankedList
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.bundle import bundle_sha256
+from pipelines.ranking.feature_values import FeatureValues
 from serving.schemas import RecommendedItem
 
 logger = logging.getLogger("serving")
@@ -32,10 +34,12 @@ class Recommender:
         self.manifest = {key: value for key, value in self._model.manifest.items() if key != "files"}
         self._model.popular(1)
 
-    def recommend(self, history: History, now: int, k: int) -> RankedList:
-        """Items for a shopper."""
+    def recommend(
+        self, history: History, now: int, k: int, observe: Callable[[FeatureValues], None] | None = None
+    ) -> RankedList:
+        """Items for a shopper; ``observe`` is told the features of a blended list."""
         try:
-            return self._model.recommend(history, now, k)
+            return self._model.recommend(history, now, k, observe=observe)
         except Exception:
             logger.exception("recommend failed; answering by popularity")
             return self._model.popular(k)

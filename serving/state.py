@@ -4,11 +4,14 @@ Tables:
     histories: What each shopper bought according to landed data, one row a shopper, replaced as a whole.
     posted_events: The event log, in order of arrival; ingestion reads it by ``seq``.
     fresh_purchases: Posted purchases that have not landed yet; they are added to ``histories`` when read.
+    refreshes: When ``histories`` were replaced and from what, one row each time.
+    landed_batches: Which batches the histories hold, each with the first refresh that held it.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +34,54 @@ CREATE TABLE IF NOT EXISTS fresh_purchases (
   event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, item_id TEXT NOT NULL, basket_id TEXT NOT NULL,
   occurred_at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS fresh_purchases_by_user ON fresh_purchases (user_id, occurred_at);
+CREATE TABLE IF NOT EXISTS refreshes (
+  seq INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, week INTEGER NOT NULL, judged_through INTEGER NOT NULL,
+  view_sha256 TEXT NOT NULL, items_sha256 TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS landed_batches (batch_id TEXT PRIMARY KEY, refresh INTEGER NOT NULL);
 """
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What landed histories were made of.
+
+    Attributes:
+        at_us: The moment as known at which they were made, microseconds since the epoch (UTC).
+        week: The shop week in which it lies.
+        batch_ids: The accepted batches whose events they hold.
+        view_sha256: Of the view that made them.
+        items_sha256: Of the catalog that the view read.
+        judged_through: Posted events up to this ``seq`` had been accepted or quarantined.
+    """
+
+    at_us: int
+    week: int
+    batch_ids: tuple[str, ...]
+    view_sha256: str
+    items_sha256: str
+    judged_through: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """A history, and which state it was read from: the same can be built again from what landed and was posted.
+
+    Attributes:
+        history: The shopper.
+        refresh: Number of the :class:`Refresh`, 0 when none was recorded.
+        posted_through: Last ``seq`` of the event log.
+        was_read: False when the state could not be read, and the history is empty for that reason.
+    """
+
+    history: History
+    refresh: int
+    posted_through: int
+    was_read: bool = True
+
+    @classmethod
+    def unread(cls, user_id: str) -> "Known":
+        """Of a state that cannot be read."""
+        return cls(History.empty(user_id), 0, 0, was_read=False)
 
 
 @dataclass(frozen=True)
@@ -80,19 +130,39 @@ class ShopperState:
         execute = self._connection.execute
         execute("BEGIN")  # one snapshot: a refresh between the two reads would show a purchase twice or never
         try:
-            landed = execute(
-                "SELECT items, times, baskets FROM histories WHERE user_id = ?", (user_id,)
-            ).fetchone()
-            fresh = execute(
-                "SELECT item_id, occurred_at, basket_id FROM fresh_purchases WHERE user_id = ?", (user_id,)
-            ).fetchall()
+            return self._read(user_id)
         finally:
             execute("COMMIT")
+
+    def known(self, user_id: str) -> Known:
+        """The history, and from which state it is, in one snapshot."""
+        execute = self._connection.execute
+        execute("BEGIN")
+        try:
+            history = self._read(user_id)
+            refresh = execute("SELECT max(seq) FROM refreshes").fetchone()[0]
+            posted = execute("SELECT max(seq) FROM posted_events").fetchone()[0]
+        finally:
+            execute("COMMIT")
+        return Known(history, refresh or 0, posted or 0)
+
+    def _read(self, user_id: str) -> History:
+        execute = self._connection.execute
+        landed = execute(
+            "SELECT items, times, baskets FROM histories WHERE user_id = ?", (user_id,)
+        ).fetchone()
+        fresh = execute(
+            "SELECT item_id, occurred_at, basket_id FROM fresh_purchases WHERE user_id = ?", (user_id,)
+        ).fetchall()
         known = _unpack(user_id, landed) if landed else History.empty(user_id)
         return _merge(known, fresh) if fresh else known
 
     def replace_histories(
-        self, histories: Iterable[History], landed_event_ids: Iterable[str] = (), judged_through: int = 0
+        self,
+        histories: Iterable[History],
+        landed_event_ids: Iterable[str] = (),
+        judged_through: int = 0,
+        made_of: Refresh | None = None,
     ) -> int:
         """Replace all landed histories in one transaction; readers see the old state, then the new one.
 
@@ -100,6 +170,7 @@ class ShopperState:
             histories: One for each known shopper.
             landed_event_ids: Fresh purchases to forget, since ``histories`` holds them.
             judged_through: Posted events up to this ``seq`` were accepted or quarantined: forget them too.
+            made_of: What the histories were made of, for a replay of what is served from them.
 
         Returns:
             How many shoppers are known now.
@@ -117,6 +188,8 @@ class ShopperState:
                 " (SELECT event_id FROM posted_events WHERE seq <= ?)",
                 (judged_through,),
             )
+            if made_of is not None:
+                _record(connection, made_of)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -133,6 +206,37 @@ class ShopperState:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _record(connection: sqlite3.Connection, made_of: Refresh) -> None:
+    number = connection.execute(
+        "INSERT INTO refreshes (at_us, week, judged_through, view_sha256, items_sha256) VALUES (?, ?, ?, ?, ?)",
+        (made_of.at_us, made_of.week, made_of.judged_through, made_of.view_sha256, made_of.items_sha256),
+    ).lastrowid
+    # Accepted batches stay: each is kept once, with the first refresh that held it.
+    batches = ((batch_id, number) for batch_id in made_of.batch_ids)
+    connection.executemany("INSERT OR IGNORE INTO landed_batches VALUES (?, ?)", batches)
+
+
+def read_refreshes(path: Path) -> dict[int, Refresh]:
+    """Every refresh that is recorded in a state file, by number; empty without the file.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    if not path.exists():
+        return {}
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'refreshes'").fetchone():
+            return {}
+        batches = connection.execute("SELECT batch_id, refresh FROM landed_batches ORDER BY 2, 1").fetchall()
+        query = "SELECT seq, at_us, week, view_sha256, items_sha256, judged_through FROM refreshes"
+        return {
+            row[0]: Refresh(
+                row[1], row[2], tuple(name for name, first in batches if first <= row[0]), *row[3:]
+            )
+            for row in connection.execute(query)
+        }
 
 
 def _pack(history: History) -> tuple[str, bytes, bytes, bytes]:

@@ -20,9 +20,9 @@ from pipelines.releases.switch import Switch
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import open_shop
-from pipelines.tables import read_table
+from pipelines.tables import read_table, sha256
 from pipelines.weeks import to_micros
-from serving.state import ShopperState
+from serving.state import Refresh, ShopperState
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,8 @@ def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshR
     try:
         with landing.lock():
             landed = _landed_among(landing, state.fresh_event_ids())
-            histories = landed_histories(settings, live_views(Ledger(settings.ledger)))
-            judged = landing.posted_through()
-        count = state.replace_histories(histories or (), landed, judged)
+            histories, made_of = landed_histories(settings, live_views(Ledger(settings.ledger)))
+        count = state.replace_histories(histories or (), landed, made_of.judged_through, made_of)
         fresh = len(state.fresh_event_ids())
     finally:
         state.close()
@@ -69,17 +68,27 @@ def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshR
     return result
 
 
-def landed_histories(settings: Settings, folder: Path = FOLDER) -> Histories | None:
-    """Histories from all accepted events, made by the view in ``folder``; None of nothing."""
+def landed_histories(settings: Settings, folder: Path = FOLDER) -> tuple[Histories | None, Refresh]:
+    """Histories from all accepted events by the view in ``folder``, None of nothing; and what they are made of."""
     shop = open_shop(settings)
     files, items = shop.landing.event_files(), shop.landing.reference_file("items")
-    if not files or not items.exists():
-        return None
-    events = with_weeks(pa.concat_tables([read_table(path) for path in files]), shop.calendar)
+    usable = bool(files) and items.exists()
+    events = pa.concat_tables([read_table(path) for path in files]) if usable else None
     # Whatever was accepted is known, also when the clock stands a moment before it.
-    now = max(shop.clock.now(), pc.max(events["ingested_at"]).as_py())
-    histories = histories_of(events, items, to_micros(now) + 1, shop.calendar.week_of(now), folder)
-    return histories if len(histories) else None
+    now = shop.clock.now() if events is None else max(shop.clock.now(), pc.max(events["ingested_at"]).as_py())
+    made_of = Refresh(
+        at_us=to_micros(now) + 1,
+        week=shop.calendar.week_of(now),
+        batch_ids=tuple(path.stem for path in files),
+        view_sha256=sha256(folder / f"{VIEW}.sql"),
+        items_sha256=sha256(items) if items.exists() else "",
+        judged_through=shop.landing.posted_through(),
+    )
+    if events is None:
+        return None, made_of
+    events = with_weeks(events, shop.calendar)
+    histories = histories_of(events, items, made_of.at_us, made_of.week, folder)
+    return histories if len(histories) else None, made_of
 
 
 def live_views(ledger: Ledger) -> Path:

@@ -45,21 +45,24 @@ def score_bundle(bundle: Path, histories: Path, now: int, out: Path) -> Lists:
     Raises:
         BundleError: The bundle is corrupt, or its code fails; the message ends with what it printed.
     """
-    read_manifest(bundle)
-    module = "pipelines.ranking.score_histories"
-    command = [
-        sys.executable,
-        "-B",
-        "-m",
-        module,
-        *map(str, [bundle.resolve(), histories.resolve(), now, DEPTH, out.resolve()]),
-    ]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | ONE_THREAD
-    done = subprocess.run(command, cwd=bundle / "code", env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise BundleError(f"{bundle}: its code cannot score histories; it printed\n{done.stderr[-2000:]}")
+    arguments = map(str, [histories.resolve(), now, DEPTH, out.resolve()])
+    run_own_code(bundle, "pipelines.ranking.score_histories", *arguments)
     systems, user_ids, item_ids, items, scores = read_arrays(
         out, "systems", "user_ids", "item_ids", "items", "scores"
     )
     named = {str(name): (items[place], scores[place]) for place, name in enumerate(systems)}
     return Lists(user_ids, item_ids, named)
+
+
+def run_own_code(bundle: Path, module: str, *arguments: str) -> None:
+    """Run a module of the code that a bundle carries, in a process of its own; its first argument is the bundle.
+
+    Raises:
+        BundleError: The bundle is corrupt, or its code fails; the message ends with what it printed.
+    """
+    read_manifest(bundle)
+    command = [sys.executable, "-B", "-m", module, str(bundle.resolve()), *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | ONE_THREAD
+    done = subprocess.run(command, cwd=bundle / "code", env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise BundleError(f"{bundle}: its code fails in {module}; it printed\n{done.stderr[-2000:]}")

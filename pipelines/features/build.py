@@ -1,7 +1,8 @@
 """Builds the SQL views of this room on DuckDB, as known at a moment.
 
-A view may read ``known_events``, ``items``, ``moment`` (one row: ``at_us``, ``week``) and the views
-named before it. The events table itself is out of its reach, so a view cannot look past the moment.
+A view may read ``known_events``, ``items``, ``users``, ``known_promotions``, ``moment`` (one row: ``at_us``,
+``week``) and the views named before it. The events and promotions themselves are out of its reach, so a view
+cannot look past the moment.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipelines.features import known
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 
 
@@ -21,6 +23,8 @@ def build_views(
     out: Path,
     from_week: int = 1,
     folder: Path = FOLDER,
+    users: Path | None = None,
+    promotions: Path | None = None,
 ) -> dict[str, int]:
     """Build views in order and write each as ``out/<name>.parquet``, sorted by its key.
 
@@ -33,6 +37,8 @@ def build_views(
         out: Folder to write to.
         from_week: First shop week that is learned from; older events are not shown to any view either.
         folder: Where the view files are.
+        users: Parquet of the users contract; without it a view that reads ``users`` is refused.
+        promotions: Parquet of the promotions contract; without it a view that reads ``known_promotions`` is.
 
     Returns:
         Rows per view.
@@ -44,8 +50,9 @@ def build_views(
     with duckdb.connect() as database:
         # One thread sums floats in one order: the files must be equal byte for byte on every run.
         database.execute("SET threads = 1; SET TimeZone = 'UTC'")
-        load_known(database, events, items, at_us, week, from_week)
-        return {name: _write_view(database, read_view(name, folder), out) for name in names}
+        load_known(database, events, items, at_us, week, from_week, users, promotions)
+        views = [read_view(name, folder) for name in names]
+        return {view.name: write_sorted(database, view, view.sql, out) for view in views}
 
 
 def load_known(
@@ -55,47 +62,52 @@ def load_known(
     at_us: int,
     week: int,
     from_week: int = 1,
+    users: Path | None = None,
+    promotions: Path | None = None,
 ) -> None:
     """Make the tables that a view may read; the arguments are those of :func:`build_views`.
 
     An event that a correction known at the moment replaces is left out, also when the correction itself
-    lies before ``from_week``.
+    lies before ``from_week``. A promotion is known once it has begun. ``items`` and ``users`` stay in their files.
     """
-    if isinstance(events, Path):
-        database.read_parquet(str(events)).create_view("events")
-    else:
-        database.register("events", events)
+    show(database, {"events": events, "items": items, "users": users, "promotions": promotions})
+    known.make_corrected(database, database.table("events").columns, at_us)
     database.execute(
         f"""
         CREATE TABLE known_events AS
-        WITH known AS (
-            SELECT *, epoch_us(occurred_at) AS occurred_us
-            FROM events
-            WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at
-        )
-        SELECT * FROM known
-        WHERE week >= $from_week {_not_corrected(database)}
+        {known.known_events(at_us, from_week)}
         ORDER BY user_id, occurred_at, event_id
-        """,
-        {"at": at_us, "from_week": from_week},
+        """
     )
-    database.execute("DROP VIEW events")  # out of reach, so that no view looks past the moment
-    database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": str(items)})
-    database.execute(
-        "CREATE TABLE moment AS SELECT $at::BIGINT AS at_us, $week::INTEGER AS week",
-        {"at": at_us, "week": week},
-    )
+    database.execute(f"CREATE TABLE moment AS {known.moment(at_us, week)}")
+    if promotions is not None:
+        database.execute(
+            f"CREATE TABLE known_promotions AS {known.known_promotions(at_us)} ORDER BY promotion_id"
+        )
+    # Out of reach, so that no view looks past the moment.
+    database.execute("DROP VIEW events; DROP VIEW IF EXISTS promotions; DROP TABLE corrected")
 
 
-def _not_corrected(database: duckdb.DuckDBPyConnection) -> str:
-    if "corrects" not in database.view("events").columns:
-        return ""  # events of the contract's first version know no corrections
-    return "AND NOT EXISTS (FROM known AS later WHERE later.corrects = known.event_id)"
+def show(database: duckdb.DuckDBPyConnection, sources: dict[str, Path | pa.Table | None]) -> None:
+    """Name the tables as landed; None is not there."""
+    for name, source in sources.items():
+        if isinstance(source, Path):
+            database.read_parquet(str(source)).create_view(name)
+        elif source is not None:
+            database.register(name, source)
 
 
-def _write_view(database: duckdb.DuckDBPyConnection, view: View, out: Path) -> int:
+def write_sorted(database: duckdb.DuckDBPyConnection, view: View, sql: str, out: Path) -> int:
+    """Make the table of a view from ``sql`` and write it, sorted by its key; equal rows give equal bytes.
+
+    Returns:
+        How many rows it has.
+
+    Raises:
+        FeatureError: DuckDB refuses the SQL.
+    """
     try:
-        database.execute(f"CREATE TABLE {view.name} AS {view.sql} ORDER BY {', '.join(view.key)}")
+        database.execute(f"CREATE TABLE {view.name} AS {sql} ORDER BY {', '.join(view.key)}")
     except duckdb.Error as error:
         raise FeatureError(f"{view.name}.sql is refused by DuckDB: {error}") from error
     path = str(out / f"{view.name}.parquet")

@@ -1,7 +1,9 @@
 """The SQL views of this room: their files and what the headers say."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -19,15 +21,26 @@ class View:
         name: Name of the view and of its file.
         key: Columns that identify a row; the output is sorted by them.
         sql: The statement.
+        meaning: What a row is, the lines above the key.
+        windows: How far back it looks.
+        columns: Meaning and unit of each output column, in the header's order.
+        notes: What else the header says.
     """
 
     name: str
     key: tuple[str, ...]
     sql: str
+    meaning: str = ""
+    windows: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    notes: str = ""
 
 
 def read_view(name: str, folder: Path = FOLDER) -> View:
     """Read one view.
+
+    Only the key is needed to build it. That nothing else is missing is for the catalog to see: a bundle may
+    carry a view from before there were such headers.
 
     Raises:
         FeatureError: There is no such file, or its header names no key.
@@ -39,9 +52,25 @@ def read_view(name: str, folder: Path = FOLDER) -> View:
             f"{path} is missing, but build_features.views in params.yaml names it; found: {found}"
         )
     sql = path.read_text()
-    key = re.search(r"^-- key: (.+)$", sql, re.MULTILINE)
-    if key is None:
+    header = _read_header(sql)
+    if not header["key"]:
         raise FeatureError(
             f"{path}: the header has no line `-- key: column, column`; add it below the first line"
         )
-    return View(name, tuple(column.strip() for column in key[1].split(",")), sql)
+    columns = dict(line.split(": ", 1) for line in header["column"])
+    key = tuple(column.strip() for column in header["key"][0].split(","))
+    meaning, windows, notes = (" ".join(header[part]) for part in ("meaning", "windows", "notes"))
+    return View(name, key, sql, meaning, windows, columns, notes)
+
+
+def _read_header(sql: str) -> dict[str, list[str]]:
+    """The comment lines before the statement by what they say; untagged ones after the key are notes."""
+    header: dict[str, list[str]] = {part: [] for part in ("meaning", "key", "windows", "column", "notes")}
+    for line in takewhile(lambda line: line.startswith("--"), sql.splitlines()):
+        text = line.removeprefix("--").strip()
+        tag = re.match(r"(key|windows|column)(?:: ?| (?=\w+: ))(.+)", text)
+        if tag is not None:
+            header[tag[1]].append(tag[2])
+        else:
+            header["notes" if header["key"] else "meaning"].append(text)
+    return header

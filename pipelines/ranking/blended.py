@@ -1,5 +1,7 @@
 """The blended recommender as it serves: numpy alone, one shopper at a time, every sellable item scored."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ from numpy.typing import NDArray
 from pipelines.domain import BundleError, History, RankedList, Recommendation
 from pipelines.ranking.bundle import MANIFEST, REMEDY, read_arrays, read_manifest
 from pipelines.ranking.catalog import Catalog, Shopper
-from pipelines.ranking.components import Component, known_places, normalise
+from pipelines.ranking.components import SEQUENCE, Component, known_places, normalise
+from pipelines.ranking.feature_values import NOTHING, FeatureValues, collect
 from pipelines.ranking.generators import Generators
+from pipelines.retrieval.sequence import ShopperTables
 
 BLEND = "blend"
 ABLATION = "blend_without_sequence"
@@ -19,6 +23,16 @@ TIE_BREAK = 1e-9
 Scores = NDArray[np.float64]
 Weights = list[tuple[Component, float]]
 Ranked = tuple[NDArray[np.int64], Scores]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """All that was computed for one shopper: of every sellable item what each system and the blend say."""
+
+    shopper: Shopper
+    tables: ShopperTables | None
+    raw: dict[str, Scores]
+    scores: Scores
 
 
 class BlendedRecommender:
@@ -102,24 +116,63 @@ class BlendedRecommender:
         return found
 
     def recommend(
-        self, history: History, now: int, k: int, exclude: frozenset[str] = frozenset()
+        self,
+        history: History,
+        now: int,
+        k: int,
+        exclude: frozenset[str] = frozenset(),
+        observe: Callable[[FeatureValues], None] | None = None,
     ) -> RankedList:
-        """The ``k`` best items for a shopper at ``now`` (microseconds); popularity when nothing is known."""
+        """The ``k`` best items for a shopper; popularity when nothing is known.
+
+        Args:
+            history: The shopper.
+            now: Microseconds since the epoch (UTC).
+            k: Places.
+            exclude: Items to leave out.
+            observe: Told the features of the items in the list; not called when popularity answers.
+        """
+        scored = self._scored(history, now)
+        if scored is None:
+            return self.popular(k, exclude)
+        chosen = self._top(scored.scores, k, exclude)
+        if observe is not None:
+            observe(self._features(scored, chosen))
+        found = (
+            Recommendation(
+                str(self.item_ids[place]),
+                float(scored.scores[place]),
+                self._reason(scored.shopper, scored.raw, place),
+            )
+            for place in chosen
+        )
+        return RankedList("blend", tuple(found))
+
+    def features(self, history: History, now: int, item_ids: Sequence[str]) -> FeatureValues:
+        """What a list of ``item_ids`` is computed from; nothing where popularity answers.
+
+        Raises:
+            BundleError: An item is not sellable in this bundle.
+        """
+        strange = [item for item in item_ids if item not in self._place]
+        if strange:
+            raise BundleError(
+                f"items: expected sellable items of this bundle, found {strange[0]!r}: name the bundle that served them"
+            )
+        scored = self._scored(history, now)
+        return NOTHING if scored is None else self._features(scored, [self._place[item] for item in item_ids])
+
+    def _scored(self, history: History, now: int) -> Scored | None:
         shopper = self._catalog.shopper(history, now)
         if not len(shopper.item):
-            return self.popular(k, exclude)
-        raw = self._generators.score(shopper, self._weighed)
-        scores = self._blend(raw, self._blends[BLEND])
-        chosen = self._top(scores, k, exclude)
-        return RankedList(
-            "blend",
-            tuple(
-                Recommendation(
-                    str(self.item_ids[place]), float(scores[place]), self._reason(shopper, raw, place)
-                )
-                for place in chosen
-            ),
-        )
+            return None
+        tables = self._generators.tables(shopper) if SEQUENCE.system in self._weighed else None
+        raw = self._generators.score(shopper, self._weighed, tables)
+        return Scored(shopper, tables, raw, self._blend(raw, self._blends[BLEND]))
+
+    def _features(self, scored: Scored, places: list[int]) -> FeatureValues:
+        at = np.array(places, np.int64)
+        return collect(self._generators, scored.raw, scored.scores, scored.tables, at)
 
     def similar(self, item_id: str, k: int) -> RankedList:
         """The ``k`` items most often bought with one; popularity when it is unknown or stands alone."""

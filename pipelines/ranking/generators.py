@@ -13,7 +13,7 @@ from pipelines.ranking.components import DECAYS
 from pipelines.retrieval.frequency import score_due, score_frequency
 from pipelines.retrieval.markov import Transitions
 from pipelines.retrieval.neighbours import Neighbours
-from pipelines.retrieval.sequence import SequenceScorer
+from pipelines.retrieval.sequence import SequenceScorer, ShopperTables
 
 Scores = NDArray[np.float64]
 
@@ -53,12 +53,24 @@ class Generators:
             else None,
         )
 
-    def score(self, shopper: Shopper, wanted: Collection[str] | None = None) -> dict[str, Scores]:
+    def tables(self, shopper: Shopper) -> ShopperTables | None:
+        """Features that the neural part is given, None without one; the shopper has at least one purchase."""
+        if self.sequence is None:
+            return None
+        return self.sequence.tables(shopper.item, shopper.age, shopper.basket)
+
+    def score(
+        self,
+        shopper: Shopper,
+        wanted: Collection[str] | None = None,
+        tables: ShopperTables | None = None,
+    ) -> dict[str, Scores]:
         """Raw scores of the sellable items.
 
         Args:
             shopper: With at least one purchase.
             wanted: The systems to ask, by default all.
+            tables: What :meth:`tables` makes of the shopper, where it is there already.
         """
         items, sellable = len(self.catalog.ids), self.catalog.sellable
         systems = [system for system in self.systems if wanted is None or system in wanted]
@@ -75,9 +87,8 @@ class Generators:
         if self.neighbours is not None and "neighbours" in systems:
             found["neighbours"] = self.neighbours.score(shopper.item, shopper.age)[sellable]
         if self.sequence is not None and "sequence" in systems:
-            found["sequence"] = self.sequence.score(shopper.item, shopper.age, shopper.basket).astype(
-                np.float64
-            )
+            scores = self.sequence.score(shopper.item, shopper.age, shopper.basket, tables)
+            found["sequence"] = scores.astype(np.float64)
         return {system: found[system] for system in systems}
 
     def leads_to(self, shopper: Shopper, item: int) -> int | None:

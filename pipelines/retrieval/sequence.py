@@ -1,14 +1,38 @@
 """Scores the catalog for one shopper with the trained sequence model: NumPy only."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.features.shopper import basket_ranks, context_table, history_table
+from pipelines.features.shopper import (
+    HISTORY_FEATURES,
+    HistoryTable,
+    basket_ranks,
+    context_table,
+    history_table,
+)
 
 FOURIER_DAYS = (7.0, 14.0, 28.0, 56.0)
 MAX_BASKETS = 24
 MEMORY_DAYS = 40.0
+
+
+@dataclass(frozen=True)
+class ShopperTables:
+    """The features of one shopper as the model is given them, before scaling.
+
+    Attributes:
+        rank: Baskets after each purchase's, shape ``(n,)``.
+        items: One row per item bought.
+        types: One row per type bought.
+        context: Of the shopper, shape ``(1, len(CONTEXT_FEATURES))``.
+    """
+
+    rank: np.ndarray
+    items: HistoryTable
+    types: HistoryTable
+    context: np.ndarray
 
 
 class SequenceScorer:
@@ -43,21 +67,42 @@ class SequenceScorer:
     def _scaled(self, block: str, values: np.ndarray) -> np.ndarray:
         return (values - self.a[f"{block}_shift"]) * self.a[f"{block}_scale"]
 
-    def score(self, item: np.ndarray, age: np.ndarray, basket: np.ndarray) -> np.ndarray:
+    def tables(self, item: np.ndarray, age: np.ndarray, basket: np.ndarray) -> ShopperTables:
+        """Features of a shopper; the arguments are those of `score`."""
+        group = np.zeros(len(item), np.int64)
+        age = age.astype(np.float32)
+        rank = basket_ranks(group, basket)
+        return ShopperTables(
+            rank=rank,
+            items=history_table(group, item, age, rank, self.items),
+            types=history_table(group, self.a["item_type"][item], age, rank, self.types),
+            context=context_table(group, age, rank, 1),
+        )
+
+    def features_of(self, tables: ShopperTables, item: np.ndarray) -> np.ndarray:
+        """HISTORY_FEATURES of some items, then those of their types: NaN where the shopper bought none.
+
+        Returns:
+            Shape (items, 2 * len(HISTORY_FEATURES)), float32.
+        """
+        return np.concatenate(
+            [_rows_of(tables.items, item), _rows_of(tables.types, self.a["item_type"][item])], axis=1
+        )
+
+    def score(
+        self, item: np.ndarray, age: np.ndarray, basket: np.ndarray, tables: ShopperTables | None = None
+    ) -> np.ndarray:
         """Scores of `sellable`, in its order.
 
         Args:
             item: The shopper's purchases, oldest first, one per basket and item; at least one.
             age: Days since each purchase.
             basket: Ascending basket number of each purchase.
+            tables: What `tables` makes of them, where it is there already.
         """
-        group = np.zeros(len(item), np.int64)
-        age = age.astype(np.float32)
-        rank = basket_ranks(group, basket)
-        kind = self.a["item_type"][item]
-        history = history_table(group, item, age, rank, self.items)
-        types = history_table(group, kind, age, rank, self.types)
-        context = self._scaled("context", context_table(group, age, rank, 1))
+        tables = self.tables(item, age, basket) if tables is None else tables
+        age, rank, history, types = age.astype(np.float32), tables.rank, tables.items, tables.types
+        context = self._scaled("context", tables.context)
         user = self._encode(item, age, rank, context)
         state, type_score = self._type_head(types.key, types.features, context)
         by_type = np.zeros(self.types, np.float32)
@@ -123,6 +168,14 @@ class SequenceScorer:
         hidden = np.maximum(self._dense("copy_in", np.concatenate(parts, axis=1)), 0)
         deep = self._dense("copy_out", np.maximum(self._dense("copy_mid", hidden), 0))
         return (deep + scaled @ self.a["copy_wide"])[:, 0]
+
+
+def _rows_of(table: HistoryTable, key: np.ndarray) -> np.ndarray:
+    """Rows of some keys of one shopper's table, NaN where it has none."""
+    row = np.minimum(np.searchsorted(table.key, key), len(table.key) - 1)
+    found = table.key[row] == key
+    missing = np.full(len(HISTORY_FEATURES), np.nan, np.float32)
+    return np.where(found[:, None], table.features[row], missing)
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:

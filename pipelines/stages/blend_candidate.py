@@ -22,6 +22,7 @@ from pipelines.releases.bento_build import modules_behind
 
 ITEMS = Path("data/validated/items.parquet")
 SCORING = Path("pipelines/ranking/score_histories.py")
+REPLAYING = Path("pipelines/ranking/replay_features.py")
 HISTORIES = Path("pipelines/features") / f"{VIEW}.sql"
 Blends = dict[str, list[tuple[Component, float]]]
 
@@ -74,12 +75,13 @@ def _parts(fold: str) -> Parts:
 
 
 def bundle_code(root: Path) -> dict[Path, Path]:
-    """What scores with a bundle, and the view that makes its histories: where each file goes, and where it is.
+    """What scores with a bundle and replays it, and the view of its histories: where each file goes, and is.
 
     Raises:
         BundleError: A file is not below ``root``.
     """
-    found = [SCORING, HISTORIES, *modules_behind(root, [root / SCORING])]
+    run = (SCORING, REPLAYING)
+    found = [*run, HISTORIES, *modules_behind(root, [root / file for file in run])]
     missing = [str(file) for file in found if not (root / file).is_file()]
     if missing:
         raise BundleError(f"{root}: lacks {', '.join(missing)}, which a bundle carries")

@@ -1,0 +1,1 @@
+"""Watching what is served: skew between the endpoint and the offline build."""
