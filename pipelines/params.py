@@ -34,6 +34,8 @@ class ValidateData(Section):
     unjoined_share_limit: float = Field(ge=0, le=1)
     week_volume_share_low: float = Field(ge=0)
     week_volume_share_high: float = Field(gt=1)
+    freshness_hours_limit: float = Field(gt=0)
+    category_mix_limit: float = Field(gt=0, le=1)
 
 
 class SplitWeeks(Section):
@@ -43,8 +45,9 @@ class SplitWeeks(Section):
 
 
 class BuildFeatures(Section):
-    """Which views are built."""
+    """Which views are built, and by what."""
 
+    engine: Literal["duckdb", "spark"]
     views: tuple[str, ...] = Field(min_length=1)
 
 

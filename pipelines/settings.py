@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     airflow_url: str = ""
     endpoint_url: str = ""
     airflow_database_url: str = ""
+    spark_master: str = "local[*]"
+    spark_driver_memory: str = "2g"
 
     @property
     def landing(self) -> Path:
@@ -72,6 +74,11 @@ class Settings(BaseSettings):
     def data_docs(self) -> Path:
         """Great Expectations data docs."""
         return self.home / "data_docs"
+
+    @property
+    def spark_scratch(self) -> Path:
+        """Spark's temporary files; on a cluster every node must see it."""
+        return self.home / "spark"
 
     @property
     def secrets_file(self) -> Path:

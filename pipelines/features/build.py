@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines.contracts.corrections import corrected_sql
+from pipelines.features import known
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 
 
@@ -51,7 +51,8 @@ def build_views(
         # One thread sums floats in one order: the files must be equal byte for byte on every run.
         database.execute("SET threads = 1; SET TimeZone = 'UTC'")
         load_known(database, events, items, at_us, week, from_week, users, promotions)
-        return {name: _write_view(database, read_view(name, folder), out) for name in names}
+        views = [read_view(name, folder) for name in names]
+        return {view.name: write_sorted(database, view, view.sql, out) for view in views}
 
 
 def load_known(
@@ -67,61 +68,46 @@ def load_known(
     """Make the tables that a view may read; the arguments are those of :func:`build_views`.
 
     An event that a correction known at the moment replaces is left out, also when the correction itself
-    lies before ``from_week``. A promotion is known once it has begun.
+    lies before ``from_week``. A promotion is known once it has begun. ``items`` and ``users`` stay in their files.
     """
-    if isinstance(events, Path):
-        database.read_parquet(str(events)).create_view("events")
-    else:
-        database.register("events", events)
-    database.execute(
-        """
-        CREATE TABLE known AS
-        SELECT *, epoch_us(occurred_at) AS occurred_us
-        FROM events
-        WHERE epoch_us(occurred_at) < $at AND epoch_us(ingested_at) <= $at
-        """,
-        {"at": at_us},
-    )
+    show(database, {"events": events, "items": items, "users": users, "promotions": promotions})
+    known.make_corrected(database, database.table("events").columns, at_us)
     database.execute(
         f"""
         CREATE TABLE known_events AS
-        SELECT * FROM known
-        WHERE week >= $from_week {_not_corrected(database)}
+        {known.known_events(at_us, from_week)}
         ORDER BY user_id, occurred_at, event_id
-        """,
-        {"from_week": from_week},
+        """
     )
-    # Out of reach, so that no view looks past the moment.
-    database.execute("DROP VIEW events; DROP TABLE known")
-    database.execute("CREATE TABLE items AS SELECT * FROM read_parquet($items)", {"items": str(items)})
-    database.execute(
-        "CREATE TABLE moment AS SELECT $at::BIGINT AS at_us, $week::INTEGER AS week",
-        {"at": at_us, "week": week},
-    )
-    if users is not None:
-        database.execute("CREATE TABLE users AS SELECT * FROM read_parquet($users)", {"users": str(users)})
+    database.execute(f"CREATE TABLE moment AS {known.moment(at_us, week)}")
     if promotions is not None:
         database.execute(
-            """
-            CREATE TABLE known_promotions AS
-            SELECT *, epoch_us(starts_at) AS starts_us, epoch_us(ends_at) AS ends_us
-            FROM read_parquet($promotions)
-            WHERE epoch_us(starts_at) < $at
-            ORDER BY promotion_id
-            """,
-            {"promotions": str(promotions), "at": at_us},
+            f"CREATE TABLE known_promotions AS {known.known_promotions(at_us)} ORDER BY promotion_id"
         )
+    # Out of reach, so that no view looks past the moment.
+    database.execute("DROP VIEW events; DROP VIEW IF EXISTS promotions; DROP TABLE corrected")
 
 
-def _not_corrected(database: duckdb.DuckDBPyConnection) -> str:
-    if "corrects" not in database.table("known").columns:
-        return ""  # events of the contract's first version know no corrections
-    return f"AND event_id NOT IN ({corrected_sql('known')})"
+def show(database: duckdb.DuckDBPyConnection, sources: dict[str, Path | pa.Table | None]) -> None:
+    """Name the tables as landed; None is not there."""
+    for name, source in sources.items():
+        if isinstance(source, Path):
+            database.read_parquet(str(source)).create_view(name)
+        elif source is not None:
+            database.register(name, source)
 
 
-def _write_view(database: duckdb.DuckDBPyConnection, view: View, out: Path) -> int:
+def write_sorted(database: duckdb.DuckDBPyConnection, view: View, sql: str, out: Path) -> int:
+    """Make the table of a view from ``sql`` and write it, sorted by its key; equal rows give equal bytes.
+
+    Returns:
+        How many rows it has.
+
+    Raises:
+        FeatureError: DuckDB refuses the SQL.
+    """
     try:
-        database.execute(f"CREATE TABLE {view.name} AS {view.sql} ORDER BY {', '.join(view.key)}")
+        database.execute(f"CREATE TABLE {view.name} AS {sql} ORDER BY {', '.join(view.key)}")
     except duckdb.Error as error:
         raise FeatureError(f"{view.name}.sql is refused by DuckDB: {error}") from error
     path = str(out / f"{view.name}.parquet")

@@ -48,8 +48,8 @@ def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> p
         data_set: Which of its data sets.
 
     Returns:
-        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets aside, has its
-        ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
+        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets
+        aside, has its ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
 
     Raises:
         SourceError: The source lacks a column that the mapping names, or ``where`` cannot be evaluated.
@@ -97,16 +97,20 @@ def _plain(array: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _query(contract: Contract, mapping: DataSetMapping, cells: SourceCells, zone: str, origin: str) -> str:
     made = {column.name: _made(column, mapping, cells, zone) for column in contract.columns}
-    texts = _steps(part for column in made.values() for part in column.texts.items())
-    parts = _steps(part for column in made.values() for part in column.parts.items())
+    count = max(len(column.steps) for column in made.values())
+    steps = [
+        _steps(part for column in made.values() for part in column.step(number)) for number in range(count)
+    ]
+    chain = ", ".join(
+        f"step_{number} as (select *{new} from step_{number - 1})" for number, new in enumerate(steps, 1)
+    )
     values = _steps((column.name, _cast(made[column.name].value, column)) for column in contract.columns)
     faults = ", ".join(column.fault for column in made.values())
     changes = {name: name for name in contract.column_names} | rewritten(mapping)
     final = ", ".join(f"{sql} as {name}" for name, sql in changes.items())
     return f"""
-        with texts as (select *{texts} from chunk),
-        parts as (select *{parts} from texts),
-        contract_values as (select *{values} from parts),
+        with step_0 as (from chunk), {chain},
+        contract_values as (select *{values} from step_{count}),
         judged as (
             select *, coalesce(source_fault, {declared_before(mapping, cells)},
                 nullif(concat_ws('; ', {faults}), ''), {declared_after(mapping)}) as row_fault
