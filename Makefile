@@ -23,19 +23,23 @@ PLATFORM_LOCK := requirements/platform-$(ACCELERATOR).txt
 DEV_LOCK := requirements/dev-$(ACCELERATOR).txt
 PLATFORM_STAMP := $(VENV)/.platform-$(ACCELERATOR)
 DEV_STAMP := $(VENV)/.dev-$(ACCELERATOR)
+SPARK_LOCK := requirements/spark.txt
+SPARK_STAMP := $(VENV)/.spark
 # make run PORT_AIRFLOW=8081 PORT_MLFLOW=5001 PORT_ENDPOINT=3001
 PORTS = $(if $(PORT_AIRFLOW),--port-airflow $(PORT_AIRFLOW)) $(if $(PORT_MLFLOW),--port-mlflow $(PORT_MLFLOW)) $(if $(PORT_ENDPOINT),--port-endpoint $(PORT_ENDPOINT))
 TESTS ?=
 
-.PHONY: help setup setup-dev run up down status test lint format lock repro docs hooks clean
+.PHONY: help setup setup-dev setup-spark run up down status test lint format lock repro docs hooks clean
 
 help:  ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(PLATFORM_STAMP)  ## Prepare the locked environment in .venv (done by the others when needed)
 	@echo "$(VENV) is as requirements/ says, for $(ACCELERATOR)"
 
 setup-dev: $(DEV_STAMP)  ## Prepare it with the tools of development (done by test, lint, format)
+
+setup-spark: $(SPARK_STAMP)  ## Add Spark to it, for build_features.engine: spark; needs Java 17 or newer
 
 run: $(PLATFORM_STAMP)  ## From data to a served recommendation: start the stack, land, train, judge, release
 	@$(BIN)/shoploop run $(PORTS)
@@ -70,6 +74,7 @@ repro: $(PLATFORM_STAMP)  ## Run the pipeline without Airflow: fetch what was la
 
 docs: $(PLATFORM_STAMP)  ## Generate the pages of docs/ that come from the code
 	@$(BIN)/python -m pipelines.dataset_pages
+	@$(BIN)/python -m pipelines.feature_pages
 
 lock: $(DEV_STAMP)  ## Resolve the dependencies anew and rewrite requirements/
 	@PYTHON=$(BIN)/python requirements/lock.sh $(BIN)/uv
@@ -93,6 +98,11 @@ $(PLATFORM_STAMP): $(PLATFORM_LOCK) pyproject.toml | $(VENV)/bin/python
 $(DEV_STAMP): $(DEV_LOCK) pyproject.toml | $(VENV)/bin/python
 	@requirements/install.sh $(VENV) $(DEV_LOCK)
 	@touch $(PLATFORM_STAMP) $@
+
+# Installing another lock takes Spark away again, and its stamp with it.
+$(SPARK_STAMP): $(SPARK_LOCK) $(PLATFORM_STAMP)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(SPARK_LOCK)
+	@touch $@
 
 $(VENV)/bin/python:
 	@requirements/make-venv.sh $(VENV)

@@ -18,6 +18,7 @@ from pipelines.commands import (
     recommend,
     releases,
     run,
+    source,
     stack,
     train,
 )
@@ -46,6 +47,7 @@ app.command()(train.train)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
 app.add_typer(releases.app)
+app.add_typer(source.app)
 app.add_typer(features.app)
 for actions in (actions_data, actions_runs, actions_serving, actions_releases):
     action.add_typer(actions.app)

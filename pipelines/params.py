@@ -43,8 +43,9 @@ class SplitWeeks(Section):
 
 
 class BuildFeatures(Section):
-    """Which views are built."""
+    """Which views are built, and by what."""
 
+    engine: Literal["duckdb", "spark"]
     views: tuple[str, ...] = Field(min_length=1)
 
 

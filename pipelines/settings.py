@@ -1,6 +1,7 @@
 """Where things are and how to reach them: the only reader of the environment."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class Settings(BaseSettings):
     airflow_url: str = ""
     endpoint_url: str = ""
     airflow_database_url: str = ""
+    spark_master: str = "local[*]"
+    spark_driver_memory: str = "2g"
 
     @property
     def landing(self) -> Path:
@@ -73,6 +76,11 @@ class Settings(BaseSettings):
         return self.home / "data_docs"
 
     @property
+    def spark_scratch(self) -> Path:
+        """Spark's temporary files; on a cluster every node must see it."""
+        return self.home / "spark"
+
+    @property
     def secrets_file(self) -> Path:
         """Passwords made on first start."""
         return self.home / "secrets.json"
@@ -111,6 +119,11 @@ def settings() -> Settings:
     """
     read = Settings()
     return read.model_copy(update=_remembered_ports(read))
+
+
+def environment_value(name: str) -> str | None:
+    """A variable that a shop's own declaration names, None where it is not set; read when it is needed."""
+    return os.environ.get(name)
 
 
 def _remembered_ports(read: Settings) -> dict[str, int]:

@@ -15,7 +15,12 @@ from pipelines.params import ValidateData
 
 
 def known_at(events: pa.Table, as_of: datetime) -> pa.Table:
-    """Events that had happened and were known at ``as_of``."""
+    """Rows that had happened and were known at ``as_of``.
+
+    Events that were corrected by then stay: at an earlier moment, such as the start of the validation week, the
+    correction may not have been known. Who builds something as known at a moment leaves them out
+    (:func:`pipelines.contracts.corrections.without_corrected`).
+    """
     moment = pa.scalar(as_of, events["occurred_at"].type)
     return events.filter(
         pc.and_(pc.less(events["occurred_at"], moment), pc.less_equal(events["ingested_at"], moment))

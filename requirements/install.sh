@@ -5,7 +5,7 @@ venv=$1
 lock=$2
 started=$SECONDS
 # Until the end of this script no lock counts as installed; an interrupted one is installed again.
-rm -f "$venv"/.platform-* "$venv"/.dev-*
+rm -f "$venv"/.platform-* "$venv"/.dev-* "$venv"/.spark
 # uv's own pin and hashes are in every lock: pip, which comes with Python, checks them.
 pin=$(mktemp)
 trap 'rm -f "$pin"' EXIT

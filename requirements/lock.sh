@@ -20,10 +20,13 @@ for accelerator in cpu gpu; do
   compile "platform-$accelerator" pyproject.toml --extra "$accelerator" --constraints "requirements/dev-$accelerator.txt"
 done
 
+# Extras that are installed apart from the platform: the image's, and Spark on top of it. They share dev's versions.
 names=$(mktemp)
 trap 'rm -f "$names"' EXIT
-"${PYTHON:-python3}" -c '
-import tomllib
-print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["serving"]))
-' >"$names"
-compile serving "$names" --constraints requirements/dev-cpu.txt
+for extra in serving spark; do
+  "${PYTHON:-python3}" -c '
+import sys, tomllib
+print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]]))
+' "$extra" >"$names"
+  compile "$extra" "$names" --constraints requirements/dev-cpu.txt
+done

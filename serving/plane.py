@@ -203,8 +203,9 @@ def _logged(event: PostedEvent, position: int, now: int) -> LoggedEvent:
     occurred_at = min(occurred_at, now)
     body = {name: value for name, value in msgspec.to_builtins(event).items() if value is not None}
     body["occurred_at"] = iso(occurred_at)
-    if event.event_type == "purchase":
+    if event.event_type in ("purchase", "return"):
         body.setdefault("quantity", 1.0)
+    if event.event_type == "purchase":
         body.setdefault("basket_id", f"posted-{event.user_id}-{occurred_at}")
     return LoggedEvent(event.event_id, event.event_type, occurred_at, body)
 

@@ -35,8 +35,8 @@ class SimilarItemsRequest(Request, frozen=True):
     k: Count = 10
 
 
-EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression"]
-ABOUT_AN_ITEM = frozenset({"purchase", "view", "cart", "rating", "impression"})
+EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression", "return"]
+ABOUT_AN_ITEM = frozenset({"purchase", "view", "cart", "rating", "impression", "return"})
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 Money = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
@@ -52,15 +52,20 @@ class PostedEvent(Request, frozen=True):
     )
     basket_id: Annotated[Reference | None, Meta(description="The order; items of one order share it.")] = None
     quantity: Annotated[
-        Annotated[float, Meta(gt=0, le=1e6)] | None, Meta(description="Of a purchase; 1 when left out.")
+        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        Meta(description="Of a purchase or return; 1 when left out."),
     ] = None
     value: Annotated[
-        Money | None, Meta(description="What was paid for the line; of a rating, the rating.")
+        Money | None,
+        Meta(description="What was paid for the line; of a return, paid back; of a rating, the rating."),
     ] = None
     discount: Annotated[float, Meta(ge=0, le=1e6)] | None = None
     store_id: Reference | None = None
     campaign_id: Reference | None = None
     coupon_id: Reference | None = None
+    corrects: Annotated[
+        Reference | None, Meta(description="The event_id of an earlier event that this one replaces.")
+    ] = None
     occurred_at: Annotated[
         Moment | None,
         Meta(

@@ -142,7 +142,7 @@ def _land_posted(shop: OpenShop) -> list[str]:
         return []
     batch_id = f"posted-{posted.first}-{posted.last}"
     batch = Batch(batch_id, "posted", now.isoformat(), str(shop.state_file), posted_through=posted.last)
-    shop.landing.land(batch, {"events": posted.events, "unreadable": posted.unreadable})
+    shop.landing.land(batch, {"events": posted.events})
     return [batch_id]
 
 

@@ -1,7 +1,7 @@
 """Judge what has landed: rows to quarantine, batches accepted or refused, then the shop clock moves."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.actions.land_batch import repair_clock
-from pipelines.contracts import CONTRACTS, EVENTS
+from pipelines.contracts import APPENDED, CONTRACTS, EVENTS
 from pipelines.contracts.arrow import conform
 from pipelines.contracts.checkpoint import Subject, run_checkpoint
 from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults, volume_faults
-from pipelines.contracts.sifting import Sifted, sift
-from pipelines.landing import Accepted, Batch
+from pipelines.contracts.sifting import Sifted, sift, without_faults
+from pipelines.landing import Accepted, Batch, LandingError
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
@@ -78,14 +78,8 @@ def validate_batch(settings: Settings, workspace: Path | None = None) -> Validat
 def judge_batch(shop: OpenShop, batch: Batch) -> Accepted:
     """Accept or refuse one batch."""
     files = shop.landing.raw_files(batch.batch_id)
-    tables = {
-        name: conform(read_table(path), CONTRACTS[name], str(path))
-        for name, path in files.items()
-        if name in CONTRACTS
-    }
+    tables = {name: _landed(name, path) for name, path in files.items()}
     sifted = {name: _sift(shop, name, table, batch) for name, table in tables.items()}
-    if "unreadable" in files:
-        sifted[EVENTS.name] = _with_unreadable(sifted[EVENTS.name], read_table(files["unreadable"]))
     faults = [*_empty(tables, files), *_judged(shop, batch, tables, sifted), *_volumes(shop, batch, sifted)]
     if faults:
         note = shop.landing.refuse(batch, faults)
@@ -127,24 +121,26 @@ def _require_landed(shop: OpenShop, workspace: Path | None) -> None:
             )
 
 
+def _landed(name: str, path: Path) -> pa.Table:
+    if name not in CONTRACTS:
+        raise LandingError(
+            f"{path}: expected a file of one of the data sets {', '.join(CONTRACTS)}, found {name}; land the "
+            "batch again"
+        )
+    return conform(read_table(path), CONTRACTS[name], str(path))
+
+
 def _sift(shop: OpenShop, name: str, table: pa.Table, batch: Batch) -> Sifted:
-    known = shop.landing.known_events(table) if name == EVENTS.name else None
+    is_appended = any(contract.name == name for contract in APPENDED)
+    known = shop.landing.known_rows(name, table) if is_appended else None
     return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known)
-
-
-def _with_unreadable(sifted: Sifted, unreadable: pa.Table) -> Sifted:
-    """Bodies that could not be read as events are rows in, too, and quarantined."""
-    merged = pa.concat_tables([unreadable, sifted.quarantined.cast(unreadable.schema)])
-    return replace(
-        sifted, quarantined=merged, violations=sifted.violations | {"unreadable": unreadable.num_rows}
-    )
 
 
 def _empty(tables: Mapping[str, pa.Table], files: Mapping[str, Path]) -> list[str]:
     return [
         f"{name}: expected at least one row, found none in {files[name]}"
         for name, table in tables.items()
-        if table.num_rows == 0 and "unreadable" not in files
+        if table.num_rows == 0
     ]
 
 
@@ -154,13 +150,13 @@ def _judged(
     limit = 1.0 if batch.kind == "posted" else shop.params.validate_data.quarantine_share_limit
     as_of = datetime.fromisoformat(batch.as_of)
     subjects = [
-        Subject(CONTRACTS[name], table, as_of, tolerated=limit, keys_are_unique=False)
+        Subject(CONTRACTS[name], readable, as_of, tolerated=limit, keys_are_unique=False)
         for name, table in tables.items()
-        if table.num_rows
+        if (readable := without_faults(table, CONTRACTS[name])).num_rows
     ]
     findings = run_checkpoint(batch.batch_id, subjects, shop.expectations, shop.data_docs)
     for name, result in sifted.items():
-        _check_conservation(name, result, tables[name].num_rows + result.violations.get("unreadable", 0))
+        _check_conservation(name, result, tables[name].num_rows)
     return [
         *quarantine_faults(sifted, limit),
         *finding_faults(findings),

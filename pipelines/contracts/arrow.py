@@ -11,11 +11,24 @@ ARROW_TYPES = {
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+# Text columns that a row may carry on its way from a source to the sieve, beside the contract's own: why it cannot
+# be used, where it came from, and what its source said. Each is null where there is nothing to say.
+PROVENANCE = ("fault", "origin", "original")
 
 
 def schema(contract: Contract) -> pa.Schema:
     """The Arrow schema of a contract; nullability is a row rule, so that a bad row can be held and shown."""
     return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in contract.columns])
+
+
+def schema_with_provenance(contract: Contract) -> pa.Schema:
+    """The schema of a contract, and after it ``PROVENANCE``."""
+    return pa.schema([*schema(contract), *((name, pa.string()) for name in PROVENANCE)])
+
+
+def without_provenance(table: pa.Table) -> pa.Table:
+    """``table`` without any of ``PROVENANCE``."""
+    return table.drop_columns([name for name in PROVENANCE if name in table.column_names])
 
 
 def conform(table: pa.Table, contract: Contract, file: str, text: bool = False) -> pa.Table:
@@ -27,18 +40,30 @@ def conform(table: pa.Table, contract: Contract, file: str, text: bool = False) 
         file: Named in errors.
         text: Whether cells may be text to be parsed (CSV), or must have their type already (Parquet).
 
+    Returns:
+        The contract's columns in order; after them all of ``PROVENANCE`` where ``table`` has any of it.
+
     Raises:
         ContractError: A column is missing or unknown, or a value is not of its type.
     """
     _check_columns(table, contract, file)
-    arrays = [_conform_column(table, column, file, text) for column in contract.columns]
-    return pa.table(arrays, schema=schema(contract))
+    bare = without_provenance(table)
+    arrays = [_conform_column(bare, column, file, text) for column in contract.columns]
+    conformed = pa.table(arrays, schema=schema(contract))
+    if bare.num_columns == table.num_columns:
+        return conformed
+    for name in PROVENANCE:
+        said = (
+            table[name].cast(pa.string()) if name in table.column_names else pa.nulls(len(table), pa.string())
+        )
+        conformed = conformed.append_column(name, said)
+    return conformed
 
 
 def _check_columns(table: pa.Table, contract: Contract, file: str) -> None:
     required = {column.name for column in contract.columns if not column.nullable}
     missing = sorted(required - set(table.column_names))
-    unknown = sorted(set(table.column_names) - set(contract.column_names))
+    unknown = sorted(set(table.column_names) - set(contract.column_names) - set(PROVENANCE))
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if missing or unknown or twice:
         faults = [f"{word} {', '.join(names)}" for word, names in _named(missing, unknown, twice) if names]

@@ -5,7 +5,9 @@ Great Expectations takes about ten seconds to import, so only the functions that
 
 import logging
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.contracts import CONTRACTS
+from pipelines.contracts.arrow import without_provenance
 from pipelines.contracts.declaration import AS_OF, Contract, RowRule
 from pipelines.contracts.rules import row_rules
 
@@ -42,7 +45,7 @@ class Subject:
 
     Attributes:
         contract: What it has to keep.
-        table: In the contract's schema.
+        table: In the contract's schema, with ``PROVENANCE`` or without.
         as_of: Its present.
         tolerated: Share of rows that may break a row rule, 0 for accepted data.
         keys_are_unique: Whether to expect that; a landed batch may repeat rows.
@@ -108,7 +111,8 @@ def run_checkpoint(
             )
         )
         result = checkpoint.run(
-            batch_parameters={"dataframe": _frame(subject.table)}, run_id=gx.RunIdentifier(run_name=run_name)
+            batch_parameters={"dataframe": _frame(without_provenance(subject.table))},
+            run_id=gx.RunIdentifier(run_name=run_name),
         )
         findings += [_finding(subject, item) for run in result.run_results.values() for item in run.results]
     return findings
@@ -117,11 +121,24 @@ def run_checkpoint(
 def _great_expectations() -> Any:
     # Nobody who lands a batch agreed to report it to a vendor.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations as gx
-    import great_expectations.expectations
+    with _spark_hidden():
+        import great_expectations as gx
+        import great_expectations.expectations
 
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     return gx
+
+
+@contextmanager
+def _spark_hidden() -> Iterator[None]:
+    """Spark, which no suite here uses, is not imported along; its client would end a ``python -c`` process."""
+    seen = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "pyspark"}
+    sys.modules.update(dict.fromkeys(["pyspark", *seen], None))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        del sys.modules["pyspark"]
+        sys.modules.update(seen)
 
 
 def _context(gx: Any, project: Path | None, docs: Path | None) -> Any:

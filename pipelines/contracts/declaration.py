@@ -76,6 +76,7 @@ class Contract:
     Attributes:
         name: Plural noun; file name and page name.
         meaning: What a row is.
+        version: Counts the changes of its columns, from 1; ``pipelines/contracts/versions`` records each.
         key: The column that names a row.
         columns: In file order.
         sort_by: Order of the validated file; ends with the key, so that it is total.
@@ -87,6 +88,7 @@ class Contract:
 
     name: str
     meaning: str
+    version: int
     key: str
     columns: tuple[Column, ...]
     sort_by: tuple[str, ...]

@@ -6,12 +6,14 @@ from pipelines.contracts.batch_rules import EVERY_BATCH, WEEK_VOLUME
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.contracts.rules import filled_when, not_before, not_in_future
 
-EVENT_TYPES = ("purchase", "view", "cart", "rating", "search", "redemption", "impression")
-ABOUT_AN_ITEM = ("purchase", "view", "cart", "rating", "impression")
+EVENT_TYPES = ("purchase", "view", "cart", "rating", "search", "redemption", "impression", "return")
+ABOUT_AN_ITEM = ("purchase", "view", "cart", "rating", "impression", "return")
+WITH_A_QUANTITY = ("purchase", "return")
 
 EVENTS = Contract(
     name="events",
     meaning="One thing that one shopper did: an item in a basket, a coupon redeemed, an item looked at.",
+    version=2,
     key="event_id",
     sort_by=("occurred_at", "event_id"),
     columns=(
@@ -34,7 +36,7 @@ EVENTS = Contract(
         Column(
             "quantity",
             "float64",
-            "How much was bought. Fuel is counted in tiny units (up to 89,638 in one row).",
+            "How much was bought or came back. Fuel is counted in tiny units (up to 89,638 in one row).",
             1.0,
             unit="pieces or the item's own unit",
             nullable=True,
@@ -45,7 +47,8 @@ EVENTS = Contract(
         Column(
             "value",
             "float64",
-            "What the shopper paid; of a rating, the rating.",
+            "What the shopper paid; of a return, what was paid back, as a positive number; of a rating, the "
+            "rating.",
             2.49,
             unit="shop currency (US dollars), or points",
             nullable=True,
@@ -66,6 +69,13 @@ EVENTS = Contract(
         Column("campaign_id", "string", "Of a redemption: the campaign.", "26", nullable=True),
         Column("coupon_id", "string", "Of a redemption: the coupon.", "10000085207", nullable=True),
         Column(
+            "corrects",
+            "string",
+            "The event that this one replaces from the moment it is known: its `event_id`.",
+            None,
+            nullable=True,
+        ),
+        Column(
             "occurred_at",
             "timestamp",
             "When it happened.",
@@ -82,7 +92,7 @@ EVENTS = Contract(
     ),
     cross_rules=(
         filled_when("item_id", "event_type", ABOUT_AN_ITEM),
-        filled_when("quantity", "event_type", ("purchase",)),
+        filled_when("quantity", "event_type", WITH_A_QUANTITY),
         not_before("ingested_at", "occurred_at"),
         not_in_future("occurred_at"),
     ),
@@ -90,7 +100,10 @@ EVENTS = Contract(
     duplicates=(
         "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left "
         "out. Rows that share an id but differ are all quarantined (`event_id_conflict`): nobody can say "
-        "which is true."
+        "which is true. To mend an accepted event, land another one whose `corrects` names it. From the moment "
+        "that is known, only the correction counts: of several, also of corrections of a correction, the one "
+        "that nothing corrects and that was known last. What is built as known at an earlier moment keeps the "
+        "first telling. A correction of an event that nobody knows is an event like any other."
     ),
     notes=(
         "**Complete Journey.** A purchase is a row of `transactions`; its id is `p-<basket>-<product>`, "

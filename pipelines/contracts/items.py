@@ -6,6 +6,7 @@ from pipelines.contracts.declaration import Column, Contract
 ITEMS = Contract(
     name="items",
     meaning="One item of the catalog.",
+    version=1,
     key="item_id",
     sort_by=("item_id",),
     columns=(

@@ -9,6 +9,7 @@ from pipelines.contracts.rules import not_before
 PROMOTIONS = Contract(
     name="promotions",
     meaning="One item that one coupon of one campaign is good for.",
+    version=1,
     key="promotion_id",
     sort_by=("promotion_id",),
     columns=(

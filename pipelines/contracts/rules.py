@@ -107,3 +107,15 @@ def filled_when(column: str, among: str, values: tuple[str, ...]) -> RowRule:
         "ExpectColumnValuesToNotBeNull",
         {"column": column, "row_condition": (among, values)},
     )
+
+
+def whole(column: str) -> RowRule:
+    """``column``, a number, has no fraction."""
+    return RowRule(
+        f"{column}_whole",
+        f"`{column}` is a whole number",
+        f"isfinite({column}) and {column} = floor({column})",
+        "ExpectColumnValuesToMatchRegex",
+        # How Python writes a float without a fraction: 3.0, or from 1e16 on with an exponent.
+        {"column": column, "regex": r"^-?\d+(\.0|(\.\d+)?e\+\d+)$"},
+    )

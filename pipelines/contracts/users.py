@@ -11,6 +11,7 @@ def _demographic(name: str, meaning: str, sample: str) -> Column:
 USERS = Contract(
     name="users",
     meaning="One shopper whom the shop has seen.",
+    version=1,
     key="user_id",
     sort_by=("user_id",),
     columns=(

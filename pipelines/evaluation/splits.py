@@ -7,6 +7,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.contracts.corrections import without_corrected
 from pipelines.volumes import week_column
 from pipelines.weeks import ShopCalendar, to_micros
 
@@ -52,9 +53,8 @@ def with_weeks(events: pa.Table, calendar: ShopCalendar) -> pa.Table:
 
 def known_events(events: pa.Table, fold: Fold) -> pa.Table:
     """Events known at the start of the fold's week, however old: shoppers are asked with all of their history."""
-    return events.filter(
-        pc.and_(_before(events, "occurred_at", fold.starts_at), _until(events, "ingested_at", fold.starts_at))
-    )
+    known = without_corrected(events.filter(_until(events, "ingested_at", fold.starts_at)))
+    return known.filter(_before(known, "occurred_at", fold.starts_at))
 
 
 def targets(events: pa.Table, items: pa.Table, fold: Fold) -> pa.Table:
@@ -68,9 +68,9 @@ def targets(events: pa.Table, items: pa.Table, fold: Fold) -> pa.Table:
     Returns:
         Distinct pairs ``user_id``, ``item_id``, sorted.
     """
+    events = without_corrected(events.filter(_until(events, "ingested_at", fold.ends_at)))
     recommendable = items.filter(items["recommendable"])["item_id"]
     wanted = pc.and_(pc.equal(events["week"], fold.week), pc.equal(events["event_type"], "purchase"))
-    wanted = pc.and_(wanted, _until(events, "ingested_at", fold.ends_at))
     wanted = pc.and_(
         wanted, pc.and_(pc.greater(events["quantity"], 0), pc.is_in(events["item_id"], recommendable))
     )

@@ -1,10 +1,17 @@
 -- What was bought together: one row per household, basket and item.
 -- key: user_id, basket, item_id
 -- windows: everything known before the moment
--- `basket` counts a household's baskets from 0, oldest first. Its lines with one basket id are one basket, at the
--- moment of the earliest: an order may arrive line by line. Lines without an id are one basket a moment.
+-- A household's lines with one basket id are one basket, at the moment of the earliest: an order may arrive line
+-- by line. Lines without an id are one basket a moment.
 -- Only what may be recommended is kept: fuel and coupon lines are events, but nobody wants them suggested. They
 -- still date their basket, as they do for the endpoint, which knows no catalog when a purchase is posted.
+-- column user_id: the household
+-- column basket: place of the basket among the household's, 0 is the oldest, number
+-- column item_id: what was bought
+-- column occurred_us: when the basket was bought, microseconds since 1970 (UTC)
+-- column week: shop week in which it was bought, number
+-- column quantity: how much of the item was bought, pieces or the item's own unit
+-- column value: what was paid for it, shop currency
 WITH bought AS (
     SELECT
         user_id,

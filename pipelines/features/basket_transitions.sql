@@ -3,6 +3,9 @@
 -- key: item_id, next_item_id
 -- windows: the 26 weeks before the moment
 -- Pairs seen fewer than 3 times say nothing and are left out.
+-- column item_id: an item of a basket
+-- column next_item_id: an item of the next basket
+-- column transitions: pairs of baskets in which the one is followed by the other, number
 SELECT
     earlier.item_id,
     later.item_id AS next_item_id,

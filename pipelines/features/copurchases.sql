@@ -1,7 +1,10 @@
 -- What goes with what: items of one basket, the 20 strongest companions of each item.
 -- key: item_id, other_item_id
 -- windows: the 26 weeks before the moment
--- `support` counts baskets that hold both; `strength` is support over the root of both counts (cosine).
+-- column item_id: an item that was bought at least 5 times
+-- column other_item_id: another such item, at least 3 times in one basket with it
+-- column support: baskets that hold both, number
+-- column strength: support over the root of both items' numbers of baskets (cosine), between 0 and 1
 WITH lines AS (
     SELECT basket_lines.user_id, basket_lines.basket, basket_lines.item_id
     FROM basket_lines

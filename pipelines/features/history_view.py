@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipelines.features.build import load_known
 from pipelines.features.histories import Histories
-from pipelines.features.views import FOLDER, FeatureError, load_known, read_view
+from pipelines.features.views import FOLDER, FeatureError, read_view
 
 VIEW = "basket_lines"
 IN_BUNDLE = Path("code/pipelines/features")

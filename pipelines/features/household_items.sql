@@ -1,7 +1,12 @@
 -- What a household buys again: how often, how lately, with weight that fades with the weeks.
 -- key: user_id, item_id
 -- windows: everything known before the moment
--- `decayed_baskets`: each basket weighs 0.9 to the power of its age in weeks, the strongest plain baseline.
+-- column user_id: the household
+-- column item_id: what it bought
+-- column baskets: its baskets that hold the item, number
+-- column first_bought_us: when it first bought it, microseconds since 1970 (UTC)
+-- column last_bought_us: when it last bought it, microseconds since 1970 (UTC)
+-- column decayed_baskets: the baskets, each with the weight 0.9 to the power of its age in weeks, number
 SELECT
     basket_lines.user_id,
     basket_lines.item_id,

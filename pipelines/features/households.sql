@@ -1,6 +1,13 @@
 -- Who shops: how long known, how often, how much. Slices of the evaluation are cut by these.
 -- key: user_id
 -- windows: everything known before the moment
+-- column user_id: the household
+-- column baskets: its baskets, number
+-- column items: different items that it bought, number
+-- column lines: items in its baskets, one per basket and item, number
+-- column spend: what it paid for them, shop currency
+-- column first_bought_us: when it was first seen buying, microseconds since 1970 (UTC)
+-- column last_bought_us: when it last bought, microseconds since 1970 (UTC)
 SELECT
     user_id,
     COUNT(DISTINCT basket) AS baskets,

@@ -45,6 +45,7 @@ select
     cast(store_id as varchar) as store_id,
     cast(null as varchar) as campaign_id,
     cast(null as varchar) as coupon_id,
+    cast(null as varchar) as corrects,
     timezone('UTC', transaction_timestamp) as occurred_at,
     ends_at as ingested_at
 from transactions join weeks
@@ -65,6 +66,7 @@ select
     cast(null as varchar) as store_id,
     cast(campaign_id as varchar) as campaign_id,
     cast(coupon_upc as varchar) as coupon_id,
+    cast(null as varchar) as corrects,
     redeemed_at as occurred_at,
     ends_at as ingested_at
 from (

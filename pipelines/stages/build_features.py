@@ -2,22 +2,37 @@
 
 from pathlib import Path
 
-from pipelines.evaluation.folds import read_folds
-from pipelines.features.views import build_views
+from pipelines.evaluation.folds import Moment, read_folds
+from pipelines.features.engines import Build, open_engine
+from pipelines.features.spark_session import SparkPlace
 from pipelines.params import load_params
+from pipelines.settings import settings
 
-ITEMS = Path("data/validated/items.parquet")
+VALIDATED = Path("data/validated")
 
 
 def main() -> None:
     """Build both folds in the workspace that is the current folder."""
-    views = load_params().build_features.views
-    for fold, moment in read_folds().items():
-        events = Path(f"data/split/{fold}_events.parquet")
-        out = Path("data/features") / fold
-        rows = build_views(views, events, ITEMS, moment.at_us, moment.week, out, moment.history_from)
-        for name, count in rows.items():
-            print(f"{fold}: {name} {count:,} rows", flush=True)
+    params, here = load_params().build_features, settings()
+    spark = SparkPlace(here.spark_master, here.spark_driver_memory, here.spark_scratch)
+    with open_engine(params.engine, spark) as build:
+        for fold, moment in read_folds().items():
+            for name, count in _build_fold(build, params.views, fold, moment).items():
+                print(f"{fold}: {name} {count:,} rows", flush=True)
+
+
+def _build_fold(build: Build, views: tuple[str, ...], fold: str, moment: Moment) -> dict[str, int]:
+    return build(
+        views,
+        Path(f"data/split/{fold}_events.parquet"),
+        VALIDATED / "items.parquet",
+        moment.at_us,
+        moment.week,
+        Path("data/features") / fold,
+        moment.history_from,
+        users=VALIDATED / "users.parquet",
+        promotions=VALIDATED / "promotions.parquet",
+    )
 
 
 if __name__ == "__main__":

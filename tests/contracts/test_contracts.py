@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from pipelines.contracts import CONTRACTS, EVENTS, PROMOTIONS
-from pipelines.contracts.arrow import conform, schema
+from pipelines.contracts import APPENDED, CONTRACTS, EVENTS, PROMOTIONS, REFERENCE, REVIEWS
+from pipelines.contracts.arrow import conform, schema, schema_with_provenance, without_provenance
 from pipelines.contracts.checkpoint import Subject, build_suite, run_checkpoint
 from pipelines.contracts.declaration import Contract, ContractError
 from pipelines.contracts.rules import row_rules
@@ -28,8 +28,8 @@ BREAKS = {
     "discount_in_range": {"discount": -0.01},
     "occurred_at_present": {"occurred_at": None},
     "ingested_at_present": {"ingested_at": None},
-    "item_id_filled_for_purchase_view_cart_rating_impression": {"item_id": None},
-    "quantity_filled_for_purchase": {"quantity": None},
+    "item_id_filled_for_purchase_view_cart_rating_impression_return": {"item_id": None},
+    "quantity_filled_for_purchase_return": {"quantity": None},
     "ingested_at_not_before_occurred_at": {"ingested_at": datetime(2016, 1, 1, tzinfo=UTC)},
     "occurred_at_not_in_future": {
         "occurred_at": datetime(2018, 1, 2, tzinfo=UTC),
@@ -40,6 +40,13 @@ BREAKS = {
 
 def test_breaks__name_every_row_rule_of_events() -> None:
     assert set(BREAKS) == {rule.name for rule in row_rules(EVENTS)}
+
+
+def test_contracts__are_either_appended_to_or_replaced() -> None:
+    assert {contract.name for contract in (*APPENDED, *REFERENCE)} == set(CONTRACTS)
+    assert not {contract.name for contract in APPENDED} & {contract.name for contract in REFERENCE}
+    for contract in APPENDED:
+        assert {"occurred_at", "ingested_at"} <= set(contract.column_names)
 
 
 @ALL
@@ -167,6 +174,20 @@ def test_conform__names_the_row_of_text_that_is_no_number() -> None:
     place = table.column_names.index("quantity")
     with pytest.raises(ContractError, match="row 701, column quantity: expected float64, found 'a lot'"):
         conform(table.set_column(place, "quantity", quantities), EVENTS, "week.csv", text=True)
+
+
+def test_conform__passes_on_where_rows_came_from() -> None:
+    bare = sample_rows(REVIEWS, 2)
+    assert conform(bare, REVIEWS, "x.parquet").column_names == REVIEWS.column_names
+    table = bare.append_column("origin", pa.array(["a.csv, row 1", "a.csv, row 2"]))
+    said = conform(table.append_column("fault", pa.nulls(2)), REVIEWS, "x.parquet")
+    assert said.schema == schema_with_provenance(REVIEWS)
+    assert said["origin"].to_pylist() == ["a.csv, row 1", "a.csv, row 2"]
+    assert said["original"].to_pylist() == [None, None]
+    assert without_provenance(said).equals(bare)
+    twice = bare.append_column("origin", pa.nulls(2)).append_column("origin", pa.nulls(2))
+    with pytest.raises(ContractError, match="repeated column origin"):
+        conform(twice, REVIEWS, "x.parquet")
 
 
 def _with_column(name: str, values: pa.Array) -> pa.Table:

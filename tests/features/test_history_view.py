@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from pipelines.features.build import build_views
 from pipelines.features.history_view import IN_BUNDLE, VIEW, histories_of, views_of
-from pipelines.features.views import FOLDER, build_views
+from pipelines.features.views import FOLDER
 from tests.features.test_views import AT, shop
 
 ROWS = [("ann", "b1", "milk", 30.5), ("ann", "b2", "bread", 1.5), ("ann", "b3", "eggs", -0.5)]

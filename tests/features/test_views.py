@@ -1,58 +1,22 @@
-"""The SQL views on shops small enough to work out by hand, and a search for leaks."""
+"""The SQL views on shops small enough to work out by hand."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from pipelines.features.views import FeatureError, build_views, read_view
-from pipelines.params import load_params
-
-WEEK_US = 604_800_000_000
-VIEWS = load_params(Path(__file__).parents[2] / "params.yaml").build_features.views
-AT = 40 * WEEK_US  # the moment: start of week 41 of a shop whose week n begins at (n - 1) weeks
-MICROS = pa.timestamp("us", tz="UTC")
-
-
-def moment(us: int) -> datetime:
-    return datetime.fromtimestamp(us / 1e6, UTC)
+from pipelines.features.build import build_views
+from pipelines.features.views import FeatureError, read_view
+from tests.features.tiny_shop import AT, VIEWS, WEEK_US, bought, build_shop, write_shop
 
 
 def shop(folder: Path, rows: list[tuple]) -> tuple[Path, Path]:
     """Rows are (user, basket, item, weeks before the moment[, ingested weeks before the moment])."""
-    folder.mkdir(parents=True, exist_ok=True)
-    events = [
-        {
-            "event_id": f"{number}",
-            "event_type": "purchase",
-            "user_id": row[0],
-            "basket_id": row[1],
-            "item_id": row[2],
-            "quantity": 1.0,
-            "value": 2.0,
-            "week": int(40 - row[3]) + 1,
-            "occurred_at": moment(AT - int(row[3] * WEEK_US)),
-            "ingested_at": moment(AT - int((row[4] if len(row) > 4 else row[3]) * WEEK_US)),
-        }
-        for number, row in enumerate(rows)
-    ]
-    table = pa.Table.from_pylist(events)
-    for name in ("occurred_at", "ingested_at"):
-        table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(MICROS))
-    pq.write_table(table, folder / "events.parquet")
-    items = [{"item_id": name, "recommendable": name != "fuel"} for name in ("milk", "bread", "eggs", "fuel")]
-    pq.write_table(pa.Table.from_pylist(items), folder / "items.parquet")
-    return folder / "events.parquet", folder / "items.parquet"
+    written = write_shop(folder, [bought(*row) for row in rows])
+    return written.events, written.items
 
 
 def build(folder: Path, rows: list[tuple]) -> dict[str, list[dict]]:
-    events, items = shop(folder, rows)
-    build_views(VIEWS, events, items, AT, 41, folder / "out")
-    return {name: pq.read_table(folder / "out" / f"{name}.parquet").to_pylist() for name in VIEWS}
+    return build_shop(folder, [bought(*row) for row in rows])
 
 
 BASICS = [
@@ -183,22 +147,20 @@ def test_build_views__same_rows_same_bytes(tmp_path: Path) -> None:
         assert first.read_bytes() == second.read_bytes(), name
 
 
-past = st.tuples(
-    st.sampled_from(["ann", "bob"]),
-    st.sampled_from(["b1", "b2", "b3"]),
-    st.sampled_from(["milk", "bread", "eggs"]),
-    st.floats(0.01, 39),
-)
-unknown_yet = st.one_of(
-    st.tuples(st.just("ann"), st.just("f1"), st.sampled_from(["milk", "eggs"]), st.floats(-5, 0)),
-    # Happened before the moment, but was learned of after it.
-    st.tuples(st.just("bob"), st.just("f2"), st.just("bread"), st.floats(0.01, 30), st.floats(-5, -0.01)),
-)
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(known=st.lists(past, min_size=1, max_size=12), future=st.lists(unknown_yet, max_size=6))
-def test_build_views__nothing_after_the_moment_changes_a_feature(
-    tmp_path: Path, known: list[tuple], future: list[tuple]
-) -> None:
-    assert build(tmp_path / "with", known + future) == build(tmp_path / "without", known)
+def test_read_view__the_header_says_what_it_is(tmp_path: Path) -> None:
+    lines = [
+        "-- Who came,",
+        "-- and when.",
+        "-- key: user_id, day",
+        "-- windows: ever",
+        "-- Guests: left out.",
+        "-- column user_id: the household: as it calls itself",
+        "-- column day: when it came, days",
+        "-- column without a meaning",
+        "SELECT 1  -- column not: of the header",
+    ]
+    (tmp_path / "visits.sql").write_text("\n".join(lines))
+    view = read_view("visits", tmp_path)
+    assert (view.meaning, view.key, view.windows) == ("Who came, and when.", ("user_id", "day"), "ever")
+    assert view.columns == {"user_id": "the household: as it calls itself", "day": "when it came, days"}
+    assert view.notes == "Guests: left out. column without a meaning"

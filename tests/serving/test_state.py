@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipelines.contracts.events import ABOUT_AN_ITEM, EVENT_TYPES
 from pipelines.domain import History
-from pipelines.features.views import build_views
+from pipelines.features.build import build_views
 from serving import schemas
 from serving.group_commit import GroupCommit, connect
 from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events

@@ -32,7 +32,7 @@ def source() -> duckdb.DuckDBPyConnection:
 
 def test_read_weeks__gives_the_contracts_schemas(year: dict[str, pa.Table]) -> None:
     assert {name: table.schema for name, table in year.items()} == {
-        name: schema(contract) for name, contract in CONTRACTS.items()
+        name: schema(CONTRACTS[name]) for name in ("events", "items", "users", "promotions")
     }
 
 

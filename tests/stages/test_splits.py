@@ -53,6 +53,28 @@ def test_known_events__are_those_before_the_week_and_known_by_then() -> None:
     assert known_events(table, fold)["user_id"].to_pylist() == ["1", "2", "3"]
 
 
+def test_correction__counts_from_the_week_in_which_it_is_known() -> None:
+    table = events(
+        bought("1", "milk", 8),
+        # Told again in week 9: it was bread, and was a purchase of the week before.
+        bought("1", "bread", 8, event_id="mended", corrects="1-milk-8", ingested_at=CALENDAR.end(9)),
+    )
+    seen = {week: known_events(table, folds(week, 4, CALENDAR)["holdout"]) for week in (9, 10)}
+    assert {week: known["item_id"].to_pylist() for week, known in seen.items()} == {
+        9: ["milk"],
+        10: ["bread"],
+    }
+
+
+def test_targets__follow_a_correction_known_by_the_end_of_the_week() -> None:
+    fold = folds(10, 4, CALENDAR)["holdout"]
+    original, wrong = bought("1", "milk", 10), bought("2", "milk", 10)
+    in_time = bought("1", "bread", 10, event_id="mended", corrects="1-milk-10")
+    late = bought("2", "bread", 10, event_id="x", corrects="2-milk-10", ingested_at=CALENDAR.end(11))
+    pairs = targets(events(original, wrong, in_time, late), CATALOG, fold).to_pylist()
+    assert pairs == [{"user_id": "1", "item_id": "bread"}, {"user_id": "2", "item_id": "milk"}]
+
+
 def test_targets__are_distinct_recommendable_purchases_of_the_week() -> None:
     fold = folds(10, 4, CALENDAR)["holdout"]
     table = events(
