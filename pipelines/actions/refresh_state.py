@@ -73,7 +73,9 @@ def landed_histories(settings: Settings, folder: Path = FOLDER) -> tuple[Histori
     shop = open_shop(settings)
     files, items = shop.landing.event_files(), shop.landing.reference_file("items")
     usable = bool(files) and items.exists()
-    events = pa.concat_tables([read_table(path) for path in files]) if usable else None
+    # Files of an older version of the contract lack its new columns.
+    tables = [read_table(path) for path in files] if usable else []
+    events = pa.concat_tables(tables, promote_options="default") if tables else None
     # Whatever was accepted is known, also when the clock stands a moment before it.
     now = shop.clock.now() if events is None else max(shop.clock.now(), pc.max(events["ingested_at"]).as_py())
     made_of = Refresh(

@@ -26,7 +26,7 @@ from pipelines.ranking.feature_values import FeatureValues
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import Release
 from pipelines.settings import Settings
-from pipelines.tables import StorageError
+from pipelines.tables import StorageError, read_table, write_table
 from pipelines.weeks import to_micros
 from serving.served_features import read_served
 from serving.state import ShopperState
@@ -112,6 +112,16 @@ def test_replay__a_correction_that_landed_later_does_not_change_what_was_known(s
 def bought(features: FeatureValues) -> set[str]:
     count = features.item_values[:, features.item_names.index("item.log_count")]
     return {item for item, found in zip(features.item_ids, count, strict=True) if not np.isnan(found)}
+
+
+def test_replay__reads_batches_of_an_older_contract(shop: ServedShop) -> None:
+    shop.land("newer", events=[purchase("e9", "20", 300, "b9")])
+    old = shop.landing.events_of("weeks-01-02")
+    write_table(old, read_table(old).drop_columns(["corrects"]))
+    shop.refresh()
+    shop.ask()
+
+    assert shop.replay().comparison.equal == 1
 
 
 def test_replay__of_shoppers_of_whom_nothing_is_known_is_equal(shop: ServedShop) -> None:
