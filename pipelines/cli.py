@@ -15,9 +15,11 @@ from pipelines.commands import (
     features,
     fetch,
     land,
+    quarantine,
     recommend,
     releases,
     run,
+    source,
     stack,
     train,
 )
@@ -45,7 +47,9 @@ app.command()(fetch.fetch)
 app.command()(train.train)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
+app.add_typer(quarantine.app)
 app.add_typer(releases.app)
+app.add_typer(source.app)
 app.add_typer(features.app)
 for actions in (actions_data, actions_runs, actions_serving, actions_releases):
     action.add_typer(actions.app)

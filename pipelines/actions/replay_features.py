@@ -30,6 +30,7 @@ from serving.state import Refresh, read_refreshes
 
 GROUP = 1000  # requests whose events are held in memory together
 NO_REFRESH = "served before the state said what its histories are made of, as `shoploop action refresh_state` has it do"
+UNREAD = "answered without a history, since the endpoint could not read its state"
 NO_BUNDLE = "the bundle that answered is not among the releases; name its folder with --bundle"
 OLD_BUNDLE = "the bundle was made before bundles could replay their features"
 
@@ -101,7 +102,8 @@ class Replay:
         groups: dict[tuple[str, int], list[ServedFeatures]] = {}
         for request in _read_log(self.log):
             key = (request.bundle_sha256, request.known.refresh)
-            if reason := self._hindrance(*key):
+            reason = self._hindrance(*key) if request.known.was_read else UNREAD
+            if reason:
                 self.set_aside[reason] += 1
                 continue
             group = groups.setdefault(key, [])
@@ -162,7 +164,7 @@ class Replay:
         for number, values in zip(differing, again, strict=True):
             request = served[number]
             cause = self._circumstances(bundle, refresh, request, values, number in rebuilt.in_part).cause
-            self.comparison.causes[cause] += 1
+            self.comparison.blame(cause)
             if self.first is None or request.asked_at < self._first_at:
                 self._first_at = request.asked_at
                 self.first = FirstDifference(
@@ -183,7 +185,6 @@ class Replay:
         landing = self.shop.landing
         return Circumstances(
             code_differs=bool(compare(request.features, again, self.tolerance)),
-            was_read=request.known.was_read,
             same_view=sha256(views_of(bundle) / f"{VIEW}.sql") == refresh.view_sha256,
             same_catalog=sha256(landing.reference_file("items")) == refresh.items_sha256,
             all_batches=all(landing.events_of(batch_id).exists() for batch_id in refresh.batch_ids),

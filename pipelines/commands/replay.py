@@ -56,7 +56,10 @@ def in_words(result: "ReplayResult") -> str:
         lines.append(f"  left out: {result.left_out:,} events of these shoppers that became known only later")
     differing = {name: totals for name, totals in found.features.items() if totals.differing}
     lines += [_totals(name, totals) for name, totals in sorted(differing.items())]
-    lines += [f"  {count:,} requests: {cause}" for cause, count in found.causes.most_common()]
+    lines += [
+        f"  {count:,} requests: {cause}"
+        for cause, count in sorted(found.causes.items(), key=lambda pair: -pair[1])
+    ]
     if result.first is not None:
         lines.append(_first(result.first))
     return "\n".join(lines)

@@ -1,40 +1,52 @@
 """Batch rules: what makes a whole batch unfit, in words that say what was expected and found."""
 
 from collections.abc import Mapping
-from statistics import median
+from typing import Any
 
 from pipelines.contracts.checkpoint import Finding
-from pipelines.contracts.sifting import Sifted
-
-WEEKS_COMPARED = 4
+from pipelines.contracts.sifting import UNREADABLE, Sifted
 
 
 def quarantine_faults(sifted: Mapping[str, Sifted], limit: float) -> list[str]:
-    """Data sets of which more than ``limit`` of the rows are quarantined."""
+    """Data sets of which more than ``limit`` of the rows are quarantined.
+
+    Rows that the source's mapping set aside or declared duplicates were expected, so they count neither among the
+    quarantined ones nor among the rows.
+    """
     return [fault for name, result in sifted.items() if (fault := _quarantine_fault(name, result, limit))]
 
 
 def _quarantine_fault(name: str, result: Sifted, limit: float) -> str:
     counts = result.counts
-    share = counts["quarantined"] / max(counts["rows_in"], 1)
+    bad = counts["quarantined"] - result.set_aside
+    rows = counts["rows_in"] - result.set_aside - result.declared_duplicates
+    share = bad / max(rows, 1)
     if share <= limit:
         return ""
-    worst = max(result.violations, key=lambda rule: result.violations[rule])
+    unexpected = {
+        rule: found for rule, found in result.violations.items() if not rule.startswith("declared: ")
+    }
+    worst = max(unexpected, key=lambda rule: unexpected[rule])
     return (
         f"{name}: expected at most {limit:.1%} of the rows quarantined, found {share:.1%} "
-        f"({counts['quarantined']:,} of {counts['rows_in']:,}; most often {worst}: "
-        f"{_example(result, worst)})"
+        f"({bad:,} of {rows:,}; most often {worst}: {_example(result, worst)})"
     )
 
 
 def _example(result: Sifted, rule: str) -> str:
-    """The first row that breaks ``rule``, with the value of the column it is about."""
+    """The first row that breaks ``rule``: where it came from, and what was found there."""
     for row in result.quarantined.slice(0, 10_000).to_pylist():
+        if rule == UNREADABLE and f"{UNREADABLE}: " in row["reason"]:
+            return f"{_place(row)}, {row['reason'].removeprefix(f'{UNREADABLE}: ')}"
         if rule in row["reason"].split("; "):
             about = [name for name in row if rule.startswith(f"{name}_")]
             found = f", column {about[0]}, found {row[about[0]]!r}" if about else ""
-            return f"row {row['row']}{found}"
+            return f"{_place(row)}{found}"
     return "see the quarantine"
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return row["origin"] or f"row {row['row']}"
 
 
 def finding_faults(findings: list[Finding]) -> list[str]:
@@ -56,29 +68,5 @@ def disagreements(findings: list[Finding], sifted: Mapping[str, Sifted]) -> list
                 f"{finding.data_set}.{finding.rule}: Great Expectations counts {finding.unexpected:,} "
                 f"broken rows, DuckDB {counted:,}; correct the rule in "
                 f"pipelines/contracts/{finding.data_set}.py"
-            )
-    return faults
-
-
-def volume_faults(counts: Mapping[int, int], weeks: range, low: float, high: float) -> list[str]:
-    """Weeks whose volume is far from that of the weeks before.
-
-    Args:
-        counts: Events per shop week, history and the judged weeks together.
-        weeks: The judged weeks; those without four weeks before them in ``counts`` are not judged.
-        low: Smallest share of the median of the four weeks before.
-        high: Largest share of it.
-    """
-    faults = []
-    for week in weeks:
-        before = [counts[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in counts]
-        if len(before) < WEEKS_COMPARED:
-            continue
-        usual, found = median(before), counts.get(week, 0)
-        if not low * usual <= found <= high * usual:
-            faults.append(
-                f"events: week {week}: expected between {low * usual:,.0f} and {high * usual:,.0f} events "
-                f"({low:g} to {high:g} times the median of weeks {week - WEEKS_COMPARED} to {week - 1}), "
-                f"found {found:,}"
             )
     return faults

@@ -5,9 +5,16 @@ from datetime import datetime
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.contracts.arrow import PROVENANCE, schema
 from pipelines.contracts.declaration import AS_OF, Contract, RowRule
 from pipelines.contracts.rules import row_rules
+
+UNREADABLE = "unreadable"
+# A reason that the source's mapping chose: the rule's name ends at the next reason.
+DECLARED = r"(?:^|; )declared: ([^;]+)"
+REPEATED = r"(?:^|; )duplicate: "
 
 
 @dataclass(frozen=True)
@@ -16,17 +23,20 @@ class Sifted:
 
     Attributes:
         accepted: Rows that keep every rule, in the contract's columns and order.
-        quarantined: ``row`` (1-based place in the batch), ``reason`` (names of the broken rules, joined by
-        "; "),
-            then the contract's columns as text.
-        duplicates: How many rows said again what an accepted row says.
-        violations: Rows per broken rule; a row may break several.
+        quarantined: In the schema of ``quarantine_schema``. The reason is a row's fault where it came with one,
+            else the names of the broken rules, joined by "; ".
+        duplicates: How many rows said again what an accepted row says, or were declared to.
+        violations: Rows per broken rule, ``unreadable`` or ``declared: RULE``; a row may break several.
+        set_aside: How many of the quarantined rows a rule of the source's mapping chose to set aside.
+        declared_duplicates: How many of the duplicates such a rule declared.
     """
 
     accepted: pa.Table
     quarantined: pa.Table
     duplicates: int
     violations: dict[str, int]
+    set_aside: int = 0
+    declared_duplicates: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -39,8 +49,25 @@ class Sifted:
         return {"rows_in": sum(parts.values()), **parts}
 
 
+def quarantine_schema(contract: Contract) -> pa.Schema:
+    """Columns of a quarantine file: ``row`` (place in the batch, from 1), reason, where the row came from and the
+    source's own row where they are known, then the contract's columns as text."""
+    names = ("reason", "origin", "original", *contract.column_names)
+    return pa.schema([("row", pa.int64()), *((name, pa.string()) for name in names)])
+
+
+def without_faults(table: pa.Table, contract: Contract) -> pa.Table:
+    """Rows that came without a fault, in the contract's columns: those that the row rules are asked about."""
+    if "fault" in table.column_names:
+        table = table.filter(pc.equal(pc.fill_null(table["fault"], ""), ""))
+    return table.select(contract.column_names)
+
+
 def sift(table: pa.Table, contract: Contract, as_of: datetime, known: pa.Table | None = None) -> Sifted:
-    """Sift ``table``, which has the contract's schema.
+    """Sift ``table``, which has the contract's schema and, optionally, columns of ``PROVENANCE``.
+
+    A row with a fault is not asked whether it keeps the rules: it goes to quarantine with the fault as its reason,
+    or is counted as a duplicate where the fault is ``duplicate: RULE``.
 
     Args:
         table: The batch.
@@ -51,30 +78,50 @@ def sift(table: pa.Table, contract: Contract, as_of: datetime, known: pa.Table |
     """
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.register("batch", table)
-        connection.register("known", known if known is not None else table.slice(0, 0))
+        connection.register("batch", _with_provenance(table))
+        connection.register("known", known if known is not None else schema(contract).empty_table())
         _mark(connection, contract, as_of)
         return Sifted(
-            accepted=_accepted(connection, contract, table),
+            accepted=_accepted(connection, contract),
             quarantined=_quarantined(connection, contract),
-            duplicates=_count(connection, "from marked where reason = '' and is_duplicate"),
+            duplicates=_count(connection, "is_duplicate"),
             violations=_violations(connection, contract),
+            set_aside=_count(connection, f"reason <> '' and {_says(DECLARED)}"),
+            declared_duplicates=_count(connection, "is_declared_duplicate"),
         )
+
+
+def _with_provenance(table: pa.Table) -> pa.Table:
+    for name in PROVENANCE:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+    return table
+
+
+def _says(pattern: str) -> str:
+    return f"coalesce(regexp_matches(fault, '{pattern}'), false)"
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, contract: Contract, as_of: datetime) -> None:
     """Number the rows, then give each its reason (empty when none) and say whether it is a duplicate."""
     reasons = ", ".join(_reason(rule, as_of) for rule in row_rules(contract))
-    connection.execute("create temp table numbered as select row_number() over () as row, * from batch")
     connection.execute(
-        f"create temp table judged as select *, concat_ws('; ', {reasons}) as row_reason from numbered"
+        "create temp table numbered as select row_number() over () as row, "
+        "* replace (nullif(fault, '') as fault) from batch"
+    )
+    connection.execute(
+        f"""create temp table judged as select *, {_says(REPEATED)} as is_declared_duplicate,
+        coalesce(fault, concat_ws('; ', {reasons})) as row_reason from numbered"""
     )
     connection.execute(f"create temp table repeated as {_repeated(contract)}")
     connection.execute(
         f"""create temp table marked as
         select judged.*,
-            concat_ws('; ', nullif(row_reason, ''), case when conflict then '{contract.key}_conflict' end) as
-            reason, coalesce(not conflict and (seen_before or judged.row > first_row), false) as is_duplicate
+            case when not is_declared_duplicate then
+                concat_ws('; ', nullif(row_reason, ''), case when conflict then '{contract.key}_conflict' end)
+            else '' end as reason,
+            is_declared_duplicate or coalesce(not conflict and (seen_before or judged.row > first_row), false)
+                as is_duplicate
         from judged left join repeated on judged.{contract.key} = repeated.key and row_reason = ''"""
     )
 
@@ -95,15 +142,16 @@ def _repeated(contract: Contract) -> str:
         from ({told} union all {heard}) group by key having count(*) > 1"""
 
 
-def _accepted(connection: duckdb.DuckDBPyConnection, contract: Contract, table: pa.Table) -> pa.Table:
+def _accepted(connection: duckdb.DuckDBPyConnection, contract: Contract) -> pa.Table:
     columns = ", ".join(contract.column_names)
     query = f"select {columns} from marked where reason = '' and not is_duplicate order by row"
-    return _arrow(connection, query).cast(table.schema)
+    return _arrow(connection, query).cast(schema(contract))
 
 
 def _quarantined(connection: duckdb.DuckDBPyConnection, contract: Contract) -> pa.Table:
     columns = ", ".join(f"cast({name} as varchar) as {name}" for name in contract.column_names)
-    return _arrow(connection, f"select row, reason, {columns} from marked where reason <> '' order by row")
+    query = f"select row, reason, origin, original, {columns} from marked where reason <> '' order by row"
+    return _arrow(connection, query).cast(quarantine_schema(contract))
 
 
 def _arrow(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
@@ -111,13 +159,29 @@ def _arrow(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
 
 
 def _violations(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, int]:
-    rules = "select unnest(string_split(reason, '; ')) as rule from marked where reason <> ''"
-    query = f"select rule, count(*) from ({rules}) group by rule"
-    broken: dict[str, int] = dict(connection.execute(query).fetchall())
+    kept_no_rule = "from marked where reason <> '' and fault is null"
+    broken = f"select unnest(string_split(reason, '; ')) as rule {kept_no_rule}"
+    chosen = (
+        f"select unnest(list_distinct(regexp_extract_all(fault, '{DECLARED}', 1))) as rule from marked "
+        "where reason <> ''"
+    )
+    # What is neither declared nor named otherwise could not be read, whatever words say so.
+    unreadable = (
+        f"fault is not null and reason <> '' and ({_says('(?:^|; )unreadable: ')} or not {_says(DECLARED)})"
+    )
+    counts = _counted(connection, broken)
     names = [*(rule.name for rule in row_rules(contract)), f"{contract.key}_conflict"]
-    return {name: broken.get(name, 0) for name in names}
+    return (
+        {name: counts.get(name, 0) for name in names}
+        | {UNREADABLE: _count(connection, unreadable)}
+        | {f"declared: {name}": rows for name, rows in sorted(_counted(connection, chosen).items())}
+    )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    found = connection.execute(f"select count(*) {query}").fetchone()
+def _counted(connection: duckdb.DuckDBPyConnection, rules: str) -> dict[str, int]:
+    return dict(connection.execute(f"select rule, count(*) from ({rules}) group by rule").fetchall())
+
+
+def _count(connection: duckdb.DuckDBPyConnection, condition: str) -> int:
+    found = connection.execute(f"select count(*) from marked where {condition}").fetchone()
     return int(found[0]) if found else 0

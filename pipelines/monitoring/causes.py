@@ -7,7 +7,6 @@ from pipelines.domain import History
 from pipelines.weeks import from_micros
 
 CODE = "the same history gives other values by the bundle's own code: what serves is not the code it was judged with"
-UNREAD = "the endpoint could not read the shopper's history and answered without it"
 VIEW = "the history had been made by another view of histories than the bundle carries (another release was live)"
 CATALOG = "the catalog has changed since the history was made, so that other items may be recommended"
 BATCHES = "a batch that the history was made of is no longer in the landing store"
@@ -21,7 +20,6 @@ class Circumstances:
 
     Attributes:
         code_differs: The bundle's code gives other values than were served from the very history that was used.
-        was_read: The endpoint could read its state.
         same_view: The bundle's view had made the history.
         same_catalog: The catalog is the one from which it was made.
         all_batches: All batches from which it was made are there.
@@ -29,7 +27,6 @@ class Circumstances:
     """
 
     code_differs: bool
-    was_read: bool
     same_view: bool
     same_catalog: bool
     all_batches: bool
@@ -40,7 +37,6 @@ class Circumstances:
         """The first thing that explains the difference."""
         found = (
             (self.code_differs, CODE),
-            (not self.was_read, UNREAD),
             (not self.same_view, VIEW),
             (not self.all_batches, BATCHES),
             (self.in_part, IN_PART),

@@ -1,6 +1,5 @@
 """Skew: feature values that were served against those that the offline build gives for the same requests."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -60,7 +59,7 @@ class Comparison:
     equal: int = 0
     differing: int = 0
     features: dict[str, FeatureTotals] = field(default_factory=dict)
-    causes: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, int] = field(default_factory=dict)
 
     def take(self, served: FeatureValues, differences: Sequence[Difference]) -> None:
         """Count one request."""
@@ -73,6 +72,10 @@ class Comparison:
             totals.largest = max(totals.largest, difference.distance)
         self.differing += bool(differences)
         self.equal += not differences
+
+    def blame(self, cause: str) -> None:
+        """Count what explains one request that differs."""
+        self.causes[cause] = self.causes.get(cause, 0) + 1
 
 
 def compare(served: FeatureValues, offline: FeatureValues, score_tolerance: float) -> list[Difference]:

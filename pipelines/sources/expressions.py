@@ -1,6 +1,7 @@
 """One column of a contract as SQL over a source's cells: its value, and what is wrong where it has none."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -21,19 +22,21 @@ create macro unreadable(name, expected, found) as 'unreadable: ' || name || ': e
 
 @dataclass(frozen=True)
 class Expression:
-    """SQL of one column, in steps that name what the next one uses.
+    """SQL of one column.
 
     Attributes:
-        texts: From the source's cells: their texts and what can be said of them at once.
-        parts: From the texts.
-        value: From both, in the contract's type; moments are naive UTC. Null where missing or unreadable.
-        fault: Says why a value is unreadable, null where it is not; may use the column ``value`` by name.
+        value: In the contract's type, moments as naive UTC; null where missing or unreadable.
+        steps: What the value is made from, by name: first from the source's cells, then from the step before.
+        fault: Why the value is unreadable, null where it is not; uses names of steps, and the column by its own.
     """
 
     value: str
-    texts: dict[str, str] = field(default_factory=dict)
-    parts: dict[str, str] = field(default_factory=dict)
+    steps: tuple[dict[str, str], ...] = ()
     fault: str = "null"
+
+    def step(self, number: int) -> Iterable[tuple[str, str]]:
+        """Names and SQL of one step, none where there are fewer."""
+        return self.steps[number].items() if number < len(self.steps) else ()
 
 
 def expression(column: Column, mapping: ColumnMapping | None, cells: SourceCells, zone: str) -> Expression:
@@ -53,48 +56,74 @@ def expression(column: Column, mapping: ColumnMapping | None, cells: SourceCells
 
 def _word(column: Column, mapping: ColumnMapping, cells: SourceCells) -> Expression:
     text, named = f"text_{column.name}", f"named_{column.name}"
-    texts, parts = {text: _text(mapping, cells)}, {named: _named(text, mapping)}
+    steps = ({text: _text(mapping, cells)}, {named: _named(text, mapping)})
     refused = _refused(column, text, mapping)
     if column.type == "string":
-        return Expression(named, texts, parts, f"case {refused} end" if refused else "null")
+        return Expression(named, steps, f"case {refused} end")
     value = f"case when lower({named}) in {_listed(TRUE)} then true when lower({named}) in {_listed(FALSE)} "
     unreadable = _unreadable(column.name, quoted("true or false"), text)
     fault = f"case {refused} when {named} is not null and {column.name} is null then {unreadable} end"
-    return Expression(f"{value} then false end", texts, parts, fault)
+    return Expression(f"{value} then false end", steps, fault)
 
 
 def _number(column: Column, mapping: ColumnMapping, cells: SourceCells) -> Expression:
-    text, named = f"text_{column.name}", f"named_{column.name}"
-    texts, parts = {text: _text(mapping, cells)}, {named: f"a_figure({_named(text, mapping)})"}
-    value = _parsed(None if mapping.names else mapping.from_, named, mapping, cells)
-    expected = quoted(_number_in_words(mapping))
-    faults = f"{_refused(column, text, mapping)} when {named} is not null and {value} is null"
-    faults += f" then {_unreadable(column.name, expected, text)}"
+    text = f"text_{column.name}"
+    typed = None if mapping.names else mapping.from_
+    figures = [_figure(f"own_{column.name}", _named(_text(mapping, cells), mapping), typed, mapping, cells)]
     if mapping.times:
-        times = f"times_{column.name}"
-        texts[times] = f"a_figure({cells.text(mapping.times)})"
-        factor = _parsed(mapping.times, times, mapping, cells)
-        faults += f" when {times} is not null and {factor} is null"
-        faults += f" then {_unreadable(column.name, expected, times)}"
-        # A product of two decimal fractions is one too: without rounding 3 x 2.55 is 7.6499999999999995.
-        value = f"round({value} * {factor}, 6)"
-    return Expression(value, texts, parts, f"case {faults} end")
+        written = cells.text(mapping.times)
+        figures.append(_figure(f"times_{column.name}", written, mapping.times, mapping, cells))
+    faults = [_refused(column, text, mapping), *(_no_figure(column, figure, mapping) for figure in figures)]
+    steps: list[dict[str, str]] = [{text: _text(mapping, cells)}, {}, {}]
+    for figure in figures:
+        steps = [step | more for step, more in zip(steps, figure.steps, strict=True)]
+    product = " * ".join(figure.name for figure in figures)
+    # A product of two decimal fractions is one too: without rounding 3 x 2.55 is 7.6499999999999995.
+    value = f"round({product}, 6)" if mapping.times else product
+    return Expression(value, tuple(steps), f"case {' '.join(faults)} end")
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """One number on its way: written, taken apart, and parsed under ``name``."""
+
+    name: str
+    steps: tuple[dict[str, str], dict[str, str], dict[str, str]]
+
+
+def _figure(name: str, text: str, typed: str | None, mapping: ColumnMapping, cells: SourceCells) -> _Figure:
+    """The number that ``text`` tells, or that the column ``typed`` of the source holds if it is one already."""
+    written, parts = f"written_{name}", f"parts_{name}"
+    first = {written: f"a_figure({text})"}
+    if typed is not None and is_number(cells.type(typed)):
+        return _Figure(name, (first, {}, {name: f"finite(cast({cells.name(typed)} as double))"}))
+    if mapping.decimal is None:
+        return _Figure(name, (first, {}, {name: amounts.plain_number(written)}))
+    taken_apart = {parts: amounts.amount_parts(written, mapping.decimal)}
+    return _Figure(name, (first, taken_apart, {name: amounts.amount(written, parts, mapping.decimal)}))
+
+
+def _no_figure(column: Column, figure: _Figure, mapping: ColumnMapping) -> str:
+    plain = "a plain number such as 1234.5"
+    expected = f'a number with decimal "{mapping.decimal}"' if mapping.decimal else plain
+    unreadable = _unreadable(column.name, quoted(expected), f"written_{figure.name}")
+    return f"when written_{figure.name} is not null and {figure.name} is null then {unreadable}"
 
 
 def _moment(column: Column, mapping: ColumnMapping, cells: SourceCells, zone: str) -> Expression:
-    text = f"text_{column.name}"
+    text, named = f"text_{column.name}", f"named_{column.name}"
     names = [f"{kind}_{column.name}" for kind in ("zoned", "local", "day")]
-    told = _told(f"named_{column.name}", mapping, cells)
-    texts = {text: _text(mapping, cells), f"named_{column.name}": _named(_text(mapping, cells), mapping)}
-    parts = dict(zip(names, (told.zoned, told.local, told.day), strict=True))
-    value = moments.in_utc(zone, mapping.fold, *names)
-    told_sql = f"coalesce({', '.join(names)})"
-    fault = f"""case {_refused(column, text, mapping)} when {text} is null or {column.name} is not null then null
-        when {told_sql} is null then {_unreadable(column.name, quoted(moments.moment_in_words(mapping)), text)}
-        when not in_reach({told_sql}) then {_unreadable(column.name, quoted(moments.IN_REACH), text)}
-        else {_unreadable(column.name, quoted(f"a moment that the clocks of {zone} show, not an hour skipped"), text)}
-        end"""
-    return Expression(f"case when in_reach({told_sql}) then {value} end", texts, parts, fault)
+    told = _told(named, mapping, cells)
+    first = {text: _text(mapping, cells), named: _named(_text(mapping, cells), mapping)}
+    second = dict(zip(names, (told.zoned, told.local, told.day), strict=True))
+    any_told = f"coalesce({', '.join(names)})"
+    expected = f"""case when {any_told} is null then {quoted(moments.moment_in_words(mapping))}
+        when not in_reach({any_told}) then {quoted(moments.IN_REACH)}
+        else {quoted(f"a moment that the clocks of {zone} show, not an hour skipped")} end"""
+    fault = f"""case {_refused(column, text, mapping)} when {named} is not null and {column.name} is null
+        then {_unreadable(column.name, expected, text)} end"""
+    value = f"case when in_reach({any_told}) then {moments.in_utc(zone, mapping.fold, *names)} end"
+    return Expression(value, (first, second), fault)
 
 
 def _told(named: str, mapping: ColumnMapping, cells: SourceCells) -> Moment:
@@ -128,18 +157,6 @@ def _refused(column: Column, text: str, mapping: ColumnMapping) -> str:
         return "when false then null"
     words = quoted("one of " + ", ".join(mapping.names))
     return f"when {text} not in {_listed(tuple(mapping.names))} then {_unreadable(column.name, words, text)}"
-
-
-def _parsed(source: str | None, text: str, mapping: ColumnMapping, cells: SourceCells) -> str:
-    if source is not None and is_number(cells.type(source)):
-        return f"finite(cast({cells.name(source)} as double))"
-    return amounts.amount(text, mapping.decimal) if mapping.decimal else amounts.plain_number(text)
-
-
-def _number_in_words(mapping: ColumnMapping) -> str:
-    return (
-        f'a number with decimal "{mapping.decimal}"' if mapping.decimal else "a plain number such as 1234.5"
-    )
 
 
 def _unreadable(name: str, expected: str, found: str) -> str:

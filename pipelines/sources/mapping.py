@@ -48,8 +48,8 @@ def map_chunk(chunk: SourceChunk, source: SourceDeclaration, data_set: str) -> p
         data_set: Which of its data sets.
 
     Returns:
-        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets aside, has its
-        ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
+        As many rows, in the contract's schema with provenance. A row that cannot be read, or that a rule sets
+        aside, has its ``fault`` (reasons joined by "; ") and its ``original``, the source's row as JSON.
 
     Raises:
         SourceError: The source lacks a column that the mapping names, or ``where`` cannot be evaluated.
@@ -79,6 +79,10 @@ def _numbered(chunk: SourceChunk, mapping: DataSetMapping) -> tuple[pa.Table, So
     """The chunk with positional column names and row numbers, and what its cells are."""
     fault = chunk.table.column(SOURCE_FAULT) if SOURCE_FAULT in chunk.table.column_names else None
     own = chunk.table.drop_columns([SOURCE_FAULT]) if fault is not None else chunk.table
+    if mapping.is_jsonl(chunk.origin):
+        # A key that no object of this chunk has may well be in the next one.
+        for name in (name for name in mapping.source_columns if name not in own.column_names):
+            own = own.append_column(name, pa.nulls(own.num_rows, pa.string()))
     arrays = [_plain(own.column(number)) for number in range(own.num_columns)]
     names = [f"c{number}" for number in range(own.num_columns)]
     rows = pa.array(range(chunk.first_row, chunk.first_row + own.num_rows), pa.int64())
@@ -97,16 +101,20 @@ def _plain(array: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _query(contract: Contract, mapping: DataSetMapping, cells: SourceCells, zone: str, origin: str) -> str:
     made = {column.name: _made(column, mapping, cells, zone) for column in contract.columns}
-    texts = _steps(part for column in made.values() for part in column.texts.items())
-    parts = _steps(part for column in made.values() for part in column.parts.items())
+    count = max(len(column.steps) for column in made.values())
+    steps = [
+        _steps(part for column in made.values() for part in column.step(number)) for number in range(count)
+    ]
+    chain = ", ".join(
+        f"step_{number} as (select *{new} from step_{number - 1})" for number, new in enumerate(steps, 1)
+    )
     values = _steps((column.name, _cast(made[column.name].value, column)) for column in contract.columns)
     faults = ", ".join(column.fault for column in made.values())
     changes = {name: name for name in contract.column_names} | rewritten(mapping)
     final = ", ".join(f"{sql} as {name}" for name, sql in changes.items())
     return f"""
-        with texts as (select *{texts} from chunk),
-        parts as (select *{parts} from texts),
-        contract_values as (select *{values} from parts),
+        with step_0 as (from chunk), {chain},
+        contract_values as (select *{values} from step_{count}),
         judged as (
             select *, coalesce(source_fault, {declared_before(mapping, cells)},
                 nullif(concat_ws('; ', {faults}), ''), {declared_after(mapping)}) as row_fault

@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.contracts import EVENTS
-from pipelines.contracts.arrow import ARROW_TYPES, schema
-from pipelines.contracts.declaration import Column, Contract
+from pipelines.contracts.arrow import ARROW_TYPES, schema_with_provenance
+from pipelines.contracts.declaration import Column
 from pipelines.tables import StorageError
 from pipelines.weeks import to_micros
 
 QUERY = "select seq, event_id, body from posted_events where seq > ? order by seq"
+SHOWN = 100  # characters of a value in a reason
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,13 @@ class PostedEvents:
     Attributes:
         first: First sequence number read, 0 when nothing was.
         last: Last one.
-        events: Events, in the contract's schema.
-        unreadable: Bodies that are no event, in the quarantine's schema, with the reason.
+        events: A row per body, in the contract's schema and ``PROVENANCE``. A body that is no event has a fault,
+            what of it could be read, and the body itself as ``original``.
     """
 
     first: int
     last: int
     events: pa.Table
-    unreadable: pa.Table
-
-
-def quarantine_schema(contract: Contract) -> pa.Schema:
-    """Columns of a quarantine file: place in the batch, reason, then everything as text."""
-    text = [(name, pa.string()) for name in contract.column_names]
-    return pa.schema([("row", pa.int64()), ("reason", pa.string()), *text])
 
 
 def read_posted(state_file: Path, after: int, learned_at: datetime) -> PostedEvents:
@@ -55,17 +49,12 @@ def read_posted(state_file: Path, after: int, learned_at: datetime) -> PostedEve
         StorageError: The file cannot be read.
     """
     rows = list(_rows(state_file, after))
-    good, bad = [], []
-    for place, (_, event_id, body) in enumerate(rows, start=1):
-        try:
-            good.append(_event(body, learned_at))
-        except ValueError as error:
-            bad.append({"row": place, "reason": f"unreadable: {error}", "event_id": event_id})
     return PostedEvents(
         first=rows[0][0] if rows else 0,
         last=rows[-1][0] if rows else 0,
-        events=pa.Table.from_pylist(good, schema(EVENTS)),
-        unreadable=pa.Table.from_pylist(bad, quarantine_schema(EVENTS)),
+        events=pa.Table.from_pylist(
+            [_event(*row, learned_at) for row in rows], schema_with_provenance(EVENTS)
+        ),
     )
 
 
@@ -82,14 +71,34 @@ def _rows(state_file: Path, after: int) -> Iterator[tuple[int, str, str]]:
         ) from error
 
 
-def _event(body: str, learned_at: datetime) -> dict[str, Any]:
-    said = json.loads(body)
+def _event(seq: int, event_id: str, body: str, learned_at: datetime) -> dict[str, Any]:
+    """A row of the contract, with a fault for whatever in ``body`` cannot be read."""
+    row: dict[str, Any] = {"origin": f"posted event {seq}"}
+    faults = []
+    said = {"ingested_at": learned_at.isoformat()}
+    try:
+        said |= {name: value for name, value in _said(body).items() if value is not None}
+    except ValueError as error:
+        said["event_id"] = event_id
+        faults.append(f"unreadable: body: {error}")
+    for column in EVENTS.columns:
+        try:
+            row[column.name] = _value(column, said.get(column.name))
+        except ValueError as error:
+            faults.append(f"unreadable: {error}")
+    if faults:
+        row |= {"fault": "; ".join(faults), "original": body}
+    return row
+
+
+def _said(body: str) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected JSON, found {_found(body)} ({error})") from None
     if not isinstance(said, dict):
         raise ValueError(f"expected a JSON object, found {type(said).__name__}")
-    said = {"ingested_at": learned_at.isoformat()} | {
-        name: value for name, value in said.items() if value is not None
-    }
-    return {column.name: _value(column, said.get(column.name)) for column in EVENTS.columns}
+    return said
 
 
 def _value(column: Column, value: Any) -> Any:
@@ -97,19 +106,41 @@ def _value(column: Column, value: Any) -> Any:
         return None
     if column.type == "timestamp":
         return _moment(column.name, value)
-    wanted: tuple[type, ...] = (str,) if column.type == "string" else (int, float)
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise ValueError(f"column {column.name}: expected {column.type}, found {value!r}")
-    return value if value != "" else None
+    if column.type == "string" and isinstance(value, str):
+        return _text(column.name, value)
+    if column.type == "string" or isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{column.name}: expected {column.type}, found {_found(value)}")
+    return _number(column.name, value)
+
+
+def _text(name: str, value: str) -> str | None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: expected Unicode text, found {_found(value)}") from None
+    return value or None
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected float64, found {_found(value)}") from None
 
 
 def _moment(name: str, value: Any) -> Any:
     """A moment from ISO 8601 text with a zone, or from microseconds since the epoch."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return pa.scalar(value, ARROW_TYPES["timestamp"]).as_py()
     try:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return pa.scalar(value, ARROW_TYPES["timestamp"]).as_py()
         moment = datetime.fromisoformat(value)
         to_micros(moment)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"column {name}: expected ISO 8601 text with a time zone, found {value!r}") from None
+        raise ValueError(f"{name}: expected ISO 8601 text with a time zone, found {_found(value)}") from None
     return moment
+
+
+def _found(value: Any) -> str:
+    """What was found, short: the whole body is kept beside it."""
+    said = repr(value)
+    return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"

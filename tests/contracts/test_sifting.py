@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.contracts import EVENTS, PROMOTIONS
-from pipelines.contracts.arrow import schema
+from pipelines.contracts.arrow import PROVENANCE, schema, schema_with_provenance
+from pipelines.contracts.judging import quarantine_faults
 from pipelines.contracts.samples import sample_rows
-from pipelines.contracts.sifting import sift
+from pipelines.contracts.sifting import quarantine_schema, sift, without_faults
 
 AS_OF = datetime(2018, 1, 1, tzinfo=UTC)
 LATER = {"ingested_at": datetime(2017, 3, 1, tzinfo=UTC)}
@@ -46,6 +47,90 @@ def test_sift__names_every_rule_that_a_row_breaks() -> None:
     assert sifted.quarantined["reason"].to_pylist() == ["user_id_present; quantity_in_range"]
 
 
+def with_faults(rows: pa.Table, faults: list[str | None]) -> pa.Table:
+    """``rows`` with a fault each, and with where they came from and what they were there."""
+    origins = [f"orders.csv, row {number}" for number in range(1, len(faults) + 1)]
+    originals = [fault and '{"status": "cancelled"}' for fault in faults]
+    for name, values in zip(PROVENANCE, (faults, origins, originals), strict=True):
+        rows = rows.append_column(name, pa.array(values, pa.string()))
+    return rows
+
+
+def test_sift__quarantines_a_row_for_the_fault_it_came_with() -> None:
+    fault = "unreadable: quantity: expected a number, found 'two'"
+    sifted = sift(with_faults(sample_rows(EVENTS, 2), [None, fault]), EVENTS, AS_OF)
+    assert sifted.quarantined.schema == quarantine_schema(EVENTS)
+    (row,) = sifted.quarantined.to_pylist()
+    assert (row["row"], row["reason"], row["origin"]) == (2, fault, "orders.csv, row 2")
+    assert row["original"] == '{"status": "cancelled"}'
+    assert (row["event_id"], row["quantity"]) == ("p-31198570044-25671-1", "1.0")
+    assert sifted.accepted.schema == schema(EVENTS)
+    assert sifted.accepted["event_id"].to_pylist() == ["p-31198570044-25671"]
+
+
+def test_sift__quarantine_has_the_same_columns_without_provenance() -> None:
+    sifted = sift(sample_rows(EVENTS, 1, {0: {"quantity": 0.0}}), EVENTS, AS_OF)
+    assert sifted.quarantined.schema == quarantine_schema(EVENTS)
+    assert sifted.quarantined.select(["origin", "original"]).to_pylist() == [
+        {"origin": None, "original": None}
+    ]
+
+
+def test_sift__does_not_ask_a_row_with_a_fault_whether_it_keeps_the_rules() -> None:
+    """An unreadable quantity is missing for one reason, and a cancelled order contradicts nothing."""
+    rows = sample_rows(EVENTS, 1, {0: {"quantity": None}})
+    again = sample_rows(EVENTS, 1, {0: {"value": 9.0}})
+    faults = ["unreadable: quantity: expected a number, found 'two'", "declared: cancelled_orders", None]
+    table = with_faults(pa.concat_tables([rows, again, sample_rows(EVENTS)]), faults)
+    sifted = sift(table, EVENTS, AS_OF)
+    assert sifted.quarantined["reason"].to_pylist() == faults[:2]
+    assert sifted.accepted.num_rows == 1
+    broken = {rule: rows for rule, rows in sifted.violations.items() if rows}
+    assert broken == {"unreadable": 1, "declared: cancelled_orders": 1}
+    assert without_faults(table, EVENTS).to_pylist() == sample_rows(EVENTS).to_pylist()
+
+
+def test_sift__counts_a_declared_duplicate_and_quarantines_it_not() -> None:
+    table = with_faults(sample_rows(EVENTS, 2), [None, "duplicate: repeated_rows"])
+    sifted = sift(table, EVENTS, AS_OF)
+    assert sifted.counts == {"rows_in": 2, "accepted": 1, "quarantined": 0, "duplicates": 1}
+    assert sifted.declared_duplicates == 1
+
+
+def test_sift__counts_each_reason_of_a_row() -> None:
+    faults = [
+        "unreadable: value: expected a number, found 'x'; unreadable: quantity: expected a number, found 'y'",
+        "declared: cancelled; declared: test orders",
+        "unreadable: value: expected a number, found 'a; b'; declared: cancelled",
+        "the line ends in the middle of a quoted cell",
+        "",
+    ]
+    sifted = sift(with_faults(sample_rows(EVENTS, 5), list(faults)), EVENTS, AS_OF)
+    broken = {rule: rows for rule, rows in sifted.violations.items() if rows}
+    assert broken == {"unreadable": 3, "declared: cancelled": 2, "declared: test orders": 1}
+    assert sifted.set_aside == 2
+    assert sifted.accepted.num_rows == 1
+
+
+def test_quarantine_faults__do_not_count_what_was_declared() -> None:
+    """98 good rows, 40 set aside, 30 declared duplicates: 2 unreadable ones are 2 % of 100."""
+    faults = [None] * 98 + ["declared: cancelled"] * 40 + ["duplicate: repeated_rows"] * 30
+    bad = "unreadable: quantity: expected a number, found 'two'"
+    sifted = sift(with_faults(sample_rows(EVENTS, 170), [*faults, bad, bad]), EVENTS, AS_OF)
+    assert quarantine_faults({"events": sifted}, 0.02) == []
+    (said,) = quarantine_faults({"events": sifted}, 0.019)
+    assert (
+        "found 2.0% (2 of 100; most often unreadable: orders.csv, row 169, quantity: expected a number"
+        in said
+    )
+
+
+def test_quarantine_faults__name_the_origin_of_the_first_example() -> None:
+    rows = sample_rows(EVENTS, 3, {2: {"quantity": -1.0}})
+    (said,) = quarantine_faults({"events": sift(with_faults(rows, [None] * 3), EVENTS, AS_OF)}, 0.02)
+    assert "quantity_in_range: orders.csv, row 3, column quantity, found '-1.0'" in said
+
+
 moments = st.datetimes(datetime(2016, 1, 1), datetime(2019, 1, 1), timezones=st.just(UTC))
 events = st.fixed_dictionaries(
     {
@@ -60,13 +145,37 @@ events = st.fixed_dictionaries(
 )
 
 
+reasons = st.sampled_from(
+    [
+        None,
+        "",
+        "unreadable: quantity: expected a number, found '1;2; declared: x'",
+        "declared: cancelled",
+        "declared: cancelled; unreadable: value: expected a number, found ''",
+        "duplicate: repeated_rows",
+        "no words that anyone agreed on",
+    ]
+)
+messy = st.fixed_dictionaries({"fault": reasons, "origin": st.sampled_from([None, "a.csv, row 1"])})
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(events, min_size=1, max_size=12), st.lists(events, max_size=4))
-def test_sift__conserves_rows(rows: list[dict[str, object]], known: list[dict[str, object]]) -> None:
-    table = pa.Table.from_pylist(rows, schema(EVENTS))
+@given(st.lists(st.tuples(events, messy), min_size=1, max_size=12), st.lists(events, max_size=4))
+def test_sift__conserves_rows(
+    drawn: list[tuple[dict[str, object], dict[str, object]]], known: list[dict[str, object]]
+) -> None:
+    rows = [event | provenance for event, provenance in drawn]
+    table = pa.Table.from_pylist(rows, schema_with_provenance(EVENTS))
     before = sift(pa.Table.from_pylist(known, schema(EVENTS)), EVENTS, AS_OF).accepted
     sifted = sift(table, EVENTS, AS_OF, before)
     assert sifted.counts["rows_in"] == len(rows)
+    with_fault = [place for place, row in enumerate(rows, start=1) if row["fault"]]
+    repeated = [place for place in with_fault if str(rows[place - 1]["fault"]).startswith("duplicate: ")]
+    assert sifted.declared_duplicates == len(repeated)
+    quarantined = {row["row"]: row["reason"] for row in sifted.quarantined.to_pylist()}
+    assert set(with_fault) - set(quarantined) == set(repeated), "a fault is never accepted"
+    assert all(quarantined[place] == rows[place - 1]["fault"] for place in set(with_fault) & set(quarantined))
+    assert len(quarantined) == sifted.quarantined.num_rows, "a row is quarantined once"
     ids = sifted.accepted["event_id"].to_pylist()
     assert len(ids) == len(set(ids)), "accepted keys are unique"
     assert not set(ids) & set(before["event_id"].to_pylist()), "and were not accepted before"

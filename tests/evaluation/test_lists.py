@@ -56,5 +56,7 @@ def test_score_bundle__runs_the_code_of_the_bundle(bundle: Path, tmp_path: Path)
 def test_score_bundle__code_that_fails_is_told_with_what_it_printed(bundle: Path, tmp_path: Path) -> None:
     (bundle / "code" / SCORING).write_text("raise RuntimeError('no such generator')\n")
 
-    with pytest.raises(BundleError, match=r"its code cannot score histories(?s:.*)no such generator"):
+    with pytest.raises(
+        BundleError, match=r"its code fails in pipelines.ranking.score_histories(?s:.*)no such generator"
+    ):
         blend_of(bundle, tmp_path)

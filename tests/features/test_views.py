@@ -1,10 +1,8 @@
-"""The SQL views on shops small enough to work out by hand, and a search for leaks."""
+"""The SQL views on shops small enough to work out by hand."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pipelines.features.build import build_views
 from pipelines.features.views import FeatureError, read_view
@@ -147,27 +145,6 @@ def test_build_views__same_rows_same_bytes(tmp_path: Path) -> None:
     for name in VIEWS:
         first, second = (tmp_path / run / "out" / f"{name}.parquet" for run in ("one", "two"))
         assert first.read_bytes() == second.read_bytes(), name
-
-
-past = st.tuples(
-    st.sampled_from(["ann", "bob"]),
-    st.sampled_from(["b1", "b2", "b3"]),
-    st.sampled_from(["milk", "bread", "eggs"]),
-    st.floats(0.01, 39),
-)
-unknown_yet = st.one_of(
-    st.tuples(st.just("ann"), st.just("f1"), st.sampled_from(["milk", "eggs"]), st.floats(-5, 0)),
-    # Happened before the moment, but was learned of after it.
-    st.tuples(st.just("bob"), st.just("f2"), st.just("bread"), st.floats(0.01, 30), st.floats(-5, -0.01)),
-)
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(known=st.lists(past, min_size=1, max_size=12), future=st.lists(unknown_yet, max_size=6))
-def test_build_views__nothing_after_the_moment_changes_a_feature(
-    tmp_path: Path, known: list[tuple], future: list[tuple]
-) -> None:
-    assert build(tmp_path / "with", known + future) == build(tmp_path / "without", known)
 
 
 def test_read_view__the_header_says_what_it_is(tmp_path: Path) -> None:

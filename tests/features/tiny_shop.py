@@ -71,10 +71,12 @@ def bought(
     } | more
 
 
-def redeemed(user: str, campaign: str, coupon: str, weeks: float, **more: Any) -> Row:
+def redeemed(
+    user: str, campaign: str, coupon: str, weeks: float, learned: float | None = None, **more: Any
+) -> Row:
     """A coupon that was redeemed so many weeks before the moment."""
     about = {"item_id": None, "quantity": None, "value": None, "campaign_id": campaign, "coupon_id": coupon}
-    return bought(user, None, "", weeks) | about | {"event_type": "redemption"} | more
+    return bought(user, None, "", weeks, learned) | about | {"event_type": "redemption"} | more
 
 
 def promoted(item: str, starts: float, ends: float, campaign: str = "c1", coupon: str = "k1") -> Row:

@@ -190,6 +190,10 @@ def _killed_at(path: Path, settings: Settings) -> int:
         "from pipelines.settings import settings\n"
         "land_batch(settings()); validate_batch(settings())"
     )
+    # From a file: asked to be imported by `python -c`, pyspark takes that for a doctest and ends the process.
+    script = settings.home.parent / "land_and_judge.py"
+    script.write_text(code)
     environment = {"SHOPLOOP_HOME": str(settings.home), "SHOPLOOP_CHECKOUT": str(settings.checkout)}
-    command = [sys.executable, "-c", code, str(path)]
+    environment["PYTHONPATH"] = str(CHECKOUT)
+    command = [sys.executable, str(script), str(path)]
     return subprocess.run(command, cwd=CHECKOUT, env=environment, timeout=300).returncode

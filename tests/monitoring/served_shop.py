@@ -1,4 +1,4 @@
-"""A shop of six items that lands, posts and asks: the real data plane in this process, its bundle with a neural part."""
+"""A shop of six items that lands, posts and asks: the real data plane in this process, with a neural part."""
 
 import asyncio
 import json

@@ -184,9 +184,8 @@ def test_moments__of_placeholder_years_are_refused(text: str, kept: bool) -> Non
 
 
 def test_moments__may_translate_placeholders() -> None:
-    mapping = {"names": {"9999-12-31": "2199-12-31", "0000-00-00": ""}, "others": "keep", "at": "00:00"}
-    assert moments(mapping, ["9999-12-31", "2024-01-02", "0000-00-00"]) == [
-        utc(2199, 12, 31),
-        utc(2024, 1, 2),
-        None,
-    ]
+    names = {"9999-12-31": "2199-12-31", "0000-00-00": ""}
+    shop = source({"occurred_at": {"from": "at", "names": names, "others": "keep", "at": "00:00"}}, "UTC")
+    rows = mapped(shop, *({"at": text} for text in ("9999-12-31", "2024-01-02", "0000-00-00")))
+    assert [row["occurred_at"] for row in rows] == [utc(2199, 12, 31), utc(2024, 1, 2), None]
+    assert [row["fault"] for row in rows] == [None] * 3

@@ -81,14 +81,41 @@ def test_read_posted__puts_aside_what_is_no_event(tmp_path: Path) -> None:
         VIEW | {"event_id": "q", "quantity": "two"},
         VIEW | {"event_id": "t", "occurred_at": "2017-10-30T04:30:00"},
     )
-    posted = read_posted(log, 0, NOW)
-    assert posted.events.num_rows == 1
-    rows = posted.unreadable.select(["row", "reason", "event_id"]).to_pylist()
-    assert [row["row"] for row in rows] == [2, 3, 4, 5]
-    assert [row["event_id"] for row in rows] == ["bad-1", "bad-2", "q", "t"]
-    assert "expected a JSON object, found list" in rows[0]["reason"]
-    assert "column quantity: expected float64, found 'two'" in rows[2]["reason"]
-    assert "column occurred_at: expected ISO 8601 text with a time zone" in rows[3]["reason"]
+    rows = read_posted(log, 0, NOW).events.to_pylist()
+    assert [row["fault"] is None for row in rows] == [True, False, False, False, False]
+    assert [row["event_id"] for row in rows] == ["v1", "bad-1", "bad-2", "q", "t"]
+    assert [row["origin"] for row in rows] == [f"posted event {seq}" for seq in range(1, 6)]
+    assert rows[1]["fault"] == "unreadable: body: expected a JSON object, found list"
+    assert rows[2]["fault"].startswith("unreadable: body: expected JSON, found '{' (Expecting property name")
+    assert rows[3]["fault"] == "unreadable: quantity: expected float64, found 'two'"
+    assert rows[4]["fault"] == (
+        "unreadable: occurred_at: expected ISO 8601 text with a time zone, found '2017-10-30T04:30:00'"
+    )
+
+
+def test_read_posted__keeps_the_body_and_what_of_it_could_be_read(tmp_path: Path) -> None:
+    body = VIEW | {"quantity": "two"}
+    (row,) = read_posted(write_log(tmp_path / "shopper.db", body), 0, NOW).events.to_pylist()
+    assert json.loads(row["original"]) == body
+    assert (row["user_id"], row["item_id"], row["quantity"]) == ("7", "x", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (VIEW | {"value": 10**400}, "value: expected float64, found 1000"),
+        (VIEW | {"occurred_at": 2**80}, "occurred_at: expected ISO 8601 text with a time zone, found 1208"),
+        (VIEW | {"item_id": "\ud800"}, r"item_id: expected Unicode text, found '\ud800'"),
+        ("[" * 100_000, "body: expected JSON, found '[["),
+        (VIEW | {"quantity": "two", "value": True}, "quantity: expected float64, found 'two'; unreadable: value: "),
+    ],
+    ids=["huge_number", "huge_moment", "half_a_character", "nested", "two_faults"],
+)  # fmt: skip
+def test_read_posted__one_odd_body_holds_up_no_other(tmp_path: Path, body: Any, fault: str) -> None:
+    good = VIEW | {"event_id": "good"}
+    rows = read_posted(write_log(tmp_path / "shopper.db", body, good), 0, NOW).events.to_pylist()
+    assert rows[0]["fault"].startswith(f"unreadable: {fault}")
+    assert rows[1]["fault"] is None
 
 
 def test_read_posted__names_a_broken_log(tmp_path: Path) -> None:
@@ -124,7 +151,7 @@ def test_read_posted__nothing_the_endpoint_accepted_is_quarantined_in_the_same_m
     posted = read_posted(tmp_path / "shopper.db", 0, NOW)
     sifted = sift(posted.events, EVENTS, NOW)
 
-    assert posted.unreadable.num_rows == 0
+    assert posted.events["fault"].null_count == 4
     assert sifted.quarantined.to_pylist() == []
     assert sifted.accepted["event_id"].to_pylist() == ["at -60", "at 0", "at 60", "at 300"]
     assert sifted.accepted["occurred_at"].to_pylist() == [NOW - timedelta(minutes=1), NOW, NOW, NOW]
