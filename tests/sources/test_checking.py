@@ -82,6 +82,15 @@ def test_check_source__counts_declared_repeats_as_duplicates(checkout: Path) -> 
     assert (events.counts.accepted, events.counts.duplicates, events.counts.quarantined) == (104, 2, 3)
 
 
+def test_check_source__counts_rows_of_another_encoding(checkout: Path) -> None:
+    """Two cells of Müller's row are cp1252."""
+    edit(checkout, "encoding: mixed", "encoding: utf-8")
+    events = check(checkout).data_sets[0]
+    assert (events.counts.accepted, events.counts.quarantined, events.counts.rows) == (102, 7, 110)
+    found = {reason.reason: reason.first for reason in events.quarantined}
+    assert found["unreadable: Kunde"] == found["unreadable: Summe"] == "orders-2.csv, row 46"
+
+
 def test_check_source__finds_events_about_unknown_items(checkout: Path) -> None:
     assert check(checkout).unknown_items == pytest.approx(1 / 106)  # the three in conflict count here
 
