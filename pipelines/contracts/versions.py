@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -107,6 +108,30 @@ def read_accepted(path: Path, contract: Contract, history: History = HISTORY) ->
     return conform(
         upgrade(table, contract, version_of(table.schema, contract, history), history), contract, str(path)
     )
+
+
+def matching(files: list[Path], contract: Contract, keys: pa.Table, history: History = HISTORY) -> pa.Table:
+    """Accepted rows that have one of ``keys``, whatever version each file was accepted under.
+
+    Args:
+        files: Of accepted rows.
+        contract: Their contract; the result is in its schema.
+        keys: One column, the contract's key.
+        history: Recorded versions and migrations.
+    """
+    by_version: dict[int, list[str]] = {}
+    for path in files:
+        by_version.setdefault(version_of(_schema_in(path), contract, history), []).append(str(path))
+    found = [schema(contract).empty_table()]
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("wanted", keys)
+        query = f"FROM read_parquet($files, union_by_name = true) SEMI JOIN wanted USING ({contract.key})"
+        for version, paths in sorted(by_version.items()):
+            rows = connection.sql(query, params={"files": paths}).to_arrow_table()
+            upgraded = upgrade(rows, contract, version, history)
+            found.append(conform(upgraded, contract, f"accepted {contract.name}"))
+    return pa.concat_tables(found)
 
 
 def version_of(found: pa.Schema, contract: Contract, history: History = HISTORY) -> int:
