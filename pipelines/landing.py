@@ -33,7 +33,7 @@ from pipelines.contracts.arrow import conform, schema
 from pipelines.contracts.sifting import Sifted, quarantine_schema
 from pipelines.tables import read_json, read_table, write_json, write_table
 
-Kind = Literal["weeks", "posted", "file", "resubmitted"]
+Kind = Literal["weeks", "posted", "file", "late", "backfill", "resubmitted"]
 # What names a quarantined row: the data set, the batch in which it came, its place there.
 CLAIM = pa.schema([("data_set", pa.string()), ("batch_id", pa.string()), ("row", pa.int64())])
 
@@ -48,12 +48,15 @@ class Batch:
 
     Attributes:
         batch_id: Names it, and so makes landing it twice a no-op.
-        kind: Weeks of the source, events posted to the endpoint, a file, or quarantined rows that were mended.
+        kind: Weeks of the source, events posted to the endpoint, a file, what came late about accepted weeks,
+            accepted weeks read again, or quarantined rows that were mended.
         as_of: Its present (ISO 8601, UTC): no row may be later.
         week: The shop week that is complete once it is accepted; None when it completes none.
         first_week: Where its weeks begin; None when it completes none.
         posted_through: Of posted events, the last sequence number; else None.
         source: Where it came from, in words.
+        late_through: Of what was read from the source, how far nothing about accepted weeks is left; else None.
+        repeats: Rows by data set that were left out while they were read, since a later row has their key.
     """
 
     batch_id: str
@@ -63,6 +66,8 @@ class Batch:
     week: int | None = None
     first_week: int | None = None
     posted_through: int | None = None
+    late_through: int | None = None
+    repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,10 @@ class Landing:
     def posted_through(self) -> int:
         """Last sequence number of the posted events that were accepted, 0 before any."""
         return max((record.batch.posted_through or 0 for record in self.accepted()), default=0)
+
+    def late_through(self) -> int:
+        """How far of what was read from the source nothing about accepted weeks is left, 0 before any."""
+        return max((record.batch.late_through or 0 for record in self.accepted()), default=0)
 
     def event_files(self) -> list[Path]:
         """Files of accepted events, oldest present first."""
@@ -255,6 +264,21 @@ class Landing:
             write_table(path, rows)
         else:
             path.unlink(missing_ok=True)
+
+    def known_versions(self, batch: pa.Table) -> pa.Table:
+        """Accepted events that share an id with ``batch``, and the accepted corrections of them."""
+        files = [str(path) for path in self.event_files()]
+        if not files:
+            return schema(EVENTS).empty_table()
+        with duckdb.connect() as connection:
+            connection.register("batch", batch.select(["event_id"]))
+            # Events accepted before there were corrections have no such column.
+            query = """from (
+                from read_parquet($files, union_by_name = true)
+                union all by name select null::varchar as corrects where false) as known
+                semi join batch on coalesce(known.corrects, known.event_id) = batch.event_id"""
+            found = connection.sql(query, params={"files": files}).to_arrow_table()
+        return found.select(EVENTS.column_names).cast(schema(EVENTS))
 
     def _replace_rows(self, contract: Contract, rows: pa.Table) -> None:
         path = self.reference_file(contract.name)

@@ -220,12 +220,18 @@ def _catalog(shop: OpenShop, sifted: Mapping[str, Sifted]) -> pa.Table:
     return replace_rows(known, sifted[ITEMS.name].accepted, ITEMS.key) if ITEMS.name in sifted else known
 
 
+def _counts(result: Sifted, repeats: int) -> dict[str, int]:
+    """Rows that were left out while they were read came in, too, and said what a later row says."""
+    counts = result.counts
+    return counts | {name: counts[name] + repeats for name in ("rows_in", "duplicates")}
+
+
 def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
     events = sifted[EVENTS.name].accepted if EVENTS.name in sifted else None
     earliest = pc.min(events["ingested_at"]).as_py() if events is not None else None
     return Accepted(
         batch=batch,
-        counts={name: result.counts for name, result in sifted.items()},
+        counts={name: _counts(result, batch.repeats.get(name, 0)) for name, result in sifted.items()},
         violations={
             name: {rule: rows for rule, rows in result.violations.items() if rows}
             for name, result in sifted.items()

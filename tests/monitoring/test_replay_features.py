@@ -22,11 +22,13 @@ from pipelines.cli import app
 from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
 from pipelines.monitoring import causes
 from pipelines.ranking.bundle import bundle_sha256
+from pipelines.ranking.feature_values import FeatureValues
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import Release
 from pipelines.settings import Settings
-from pipelines.tables import StorageError
+from pipelines.tables import StorageError, read_table, write_table
 from pipelines.weeks import to_micros
+from serving.served_features import read_served
 from serving.state import ShopperState
 from tests.monitoring.served_shop import START, ServedShop, purchase, write_bundle
 from tests.serving.tiny_bundle import IDS, write_tiny_bundle
@@ -90,6 +92,42 @@ def test_replay__what_became_known_later_is_left_out(shop: ServedShop) -> None:
     found = shop.replay()
 
     assert (found.comparison.equal, found.comparison.differing, found.left_out) == (2, 0, 1)
+
+
+def test_replay__a_correction_that_landed_later_does_not_change_what_was_known(shop: ServedShop) -> None:
+    shop.ask("before", user="2")
+    shop.land("corrections", events=[purchase("e9", "20", 100, "c1", user="2") | {"corrects": "e7"}])
+    shop.refresh()
+    assert shop.ask("after", user="2") != []
+
+    found = shop.replay()
+    before, after = (row.features for row in read_served(shop.settings.served_features_file))
+
+    assert (found.comparison.equal, found.comparison.differing) == (2, 0)
+    # Eggs (30) were corrected to Bread (20).
+    assert bought(before) == {"30"}
+    assert bought(after) == {"20"}
+
+
+def bought(features: FeatureValues) -> set[str]:
+    count = features.item_values[:, features.item_names.index("item.log_count")]
+    return {item for item, found in zip(features.item_ids, count, strict=True) if not np.isnan(found)}
+
+
+def test_replay__reads_batches_of_an_older_contract(shop: ServedShop) -> None:
+    shop.land("newer", events=[purchase("e9", "20", 300, "b9")])
+    old = shop.landing.events_of("weeks-01-02")
+    write_table(old, read_table(old).drop_columns(["corrects"]))
+    shop.refresh()
+    shop.ask()
+
+    assert shop.replay().comparison.equal == 1
+
+
+def test_replay__of_shoppers_of_whom_nothing_is_known_is_equal(shop: ServedShop) -> None:
+    shop.ask(user="3")
+
+    assert shop.replay().comparison.equal == 1
 
 
 def test_replay__follows_posted_events_through_landing_and_quarantine(shop: ServedShop) -> None:
