@@ -15,6 +15,7 @@ from pipelines.commands import (
     features,
     fetch,
     land,
+    quarantine,
     recommend,
     releases,
     run,
@@ -46,6 +47,7 @@ app.command()(fetch.fetch)
 app.command()(train.train)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
+app.add_typer(quarantine.app)
 app.add_typer(releases.app)
 app.add_typer(source.app)
 app.add_typer(features.app)

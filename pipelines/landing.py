@@ -1,12 +1,16 @@
 """The landing store: raw batches as they came, accepted batches, quarantined rows, refused batches.
 
     raw/<batch_id>/<data set>.parquet, raw/<batch_id>/batch.json     landed, not yet judged
+    raw/<batch_id>/claims/rows.parquet                               of a resubmitted batch: which quarantined
+                                                                     row each of its rows mends
     accepted/<data set>/<batch_id>.parquet                           accepted rows of that batch, of the data
                                                                      sets whose rows are never replaced
     accepted/{items,users,promotions}.parquet                        current reference data
     accepted/batches/<batch_id>.json                                 its record, written last: a batch is
                                                                      accepted when this file is there
     quarantine/<data set>/<batch_id>.parquet                         quarantined rows with their reasons
+    closed/<batch_id>.parquet                                        quarantined rows, of whichever batch, that
+                                                                     this resubmitted batch took in
     refused/<batch_id>.json                                          why a batch was refused, beside its files
 
 Every file is written whole or not at all, in that order, so an interruption at any point leaves what was
@@ -29,7 +33,9 @@ from pipelines.contracts.arrow import conform, schema
 from pipelines.contracts.sifting import Sifted, quarantine_schema
 from pipelines.tables import read_json, read_table, write_json, write_table
 
-Kind = Literal["weeks", "posted", "file"]
+Kind = Literal["weeks", "posted", "file", "late", "backfill", "resubmitted"]
+# What names a quarantined row: the data set, the batch in which it came, its place there.
+CLAIM = pa.schema([("data_set", pa.string()), ("batch_id", pa.string()), ("row", pa.int64())])
 
 
 class LandingError(Exception):
@@ -42,12 +48,15 @@ class Batch:
 
     Attributes:
         batch_id: Names it, and so makes landing it twice a no-op.
-        kind: Weeks of the source, events posted to the endpoint, or a file.
+        kind: Weeks of the source, events posted to the endpoint, a file, what came late about accepted weeks,
+            accepted weeks read again, or quarantined rows that were mended.
         as_of: Its present (ISO 8601, UTC): no row may be later.
         week: The shop week that is complete once it is accepted; None when it completes none.
         first_week: Where its weeks begin; None when it completes none.
         posted_through: Of posted events, the last sequence number; else None.
         source: Where it came from, in words.
+        late_through: Of what was read from the source, how far nothing about accepted weeks is left; else None.
+        repeats: Rows by data set that were left out while they were read, since a later row has their key.
     """
 
     batch_id: str
@@ -57,6 +66,8 @@ class Batch:
     week: int | None = None
     first_week: int | None = None
     posted_through: int | None = None
+    late_through: int | None = None
+    repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,10 @@ class Landing:
         """Last sequence number of the posted events that were accepted, 0 before any."""
         return max((record.batch.posted_through or 0 for record in self.accepted()), default=0)
 
+    def late_through(self) -> int:
+        """How far of what was read from the source nothing about accepted weeks is left, 0 before any."""
+        return max((record.batch.late_through or 0 for record in self.accepted()), default=0)
+
     def event_files(self) -> list[Path]:
         """Files of accepted events, oldest present first."""
         return self.files_of(EVENTS.name)
@@ -153,6 +168,16 @@ class Landing:
             return wanted.empty_table()
         return _brought_to(_numbered_once(read_table(path)), wanted)
 
+    def claims(self, batch_id: str) -> pa.Table:
+        """Which quarantined rows the rows of a pending resubmitted batch mend, row by row; see ``CLAIM``."""
+        path = self._claims(batch_id)
+        return read_table(path) if path.exists() else CLAIM.empty_table()
+
+    def closed(self, batch_id: str) -> pa.Table:
+        """Which quarantined rows an accepted resubmitted batch took in; see ``CLAIM``."""
+        path = self._closed(batch_id)
+        return read_table(path) if path.exists() else CLAIM.empty_table()
+
     def refusal_note(self, batch_id: str) -> Path:
         """Where it is written why a batch was refused; its files are in the folder of the same name."""
         return self.root / "refused" / f"{batch_id}.json"
@@ -164,20 +189,38 @@ class Landing:
 
     # What is done
 
-    def land(self, batch: Batch, tables: Mapping[str, pa.Table]) -> None:
-        """Write a batch as it came; ``batch.json`` last, so that a half-written one is not pending."""
+    def land(self, batch: Batch, tables: Mapping[str, pa.Table], claims: pa.Table | None = None) -> None:
+        """Write a batch as it came; ``batch.json`` last, so that a half-written one is not pending.
+
+        Args:
+            batch: What it is.
+            tables: Its rows by data set.
+            claims: Of a resubmitted batch: which quarantined row each of its rows mends.
+        """
         folder = self.root / "raw" / batch.batch_id
         (folder / "batch.json").unlink(missing_ok=True)
         for stale in set(self.raw_files(batch.batch_id)) - set(tables):
             (folder / f"{stale}.parquet").unlink()
         for name, table in tables.items():
             write_table(folder / f"{name}.parquet", table)
+        if claims is not None:
+            write_table(self._claims(batch.batch_id), claims.cast(CLAIM))
         write_json(folder / "batch.json", asdict(batch))
 
-    def accept(self, record: Accepted, sifted: Mapping[str, Sifted]) -> None:
-        """Take a judged batch in: quarantine, reference data, appended rows, and last the record."""
+    def accept(self, record: Accepted, sifted: Mapping[str, Sifted], closed: pa.Table | None = None) -> None:
+        """Take a judged batch in: quarantine, what it closes, reference data, appended rows, and last the record.
+
+        Before the record is there, nothing of it counts: neither its rows nor what it closes.
+
+        Args:
+            record: What is known of the batch.
+            sifted: Where its rows went, by data set.
+            closed: Of a resubmitted batch: the quarantined rows that are taken in with it.
+        """
         for name, result in sifted.items():
             self._quarantine(name, record.batch.batch_id, result.quarantined)
+        if closed is not None:
+            write_table(self._closed(record.batch.batch_id), closed)
         for contract in REFERENCE:
             if contract.name in sifted:
                 self._replace_rows(contract, sifted[contract.name].accepted)
@@ -222,11 +265,32 @@ class Landing:
         else:
             path.unlink(missing_ok=True)
 
+    def known_versions(self, batch: pa.Table) -> pa.Table:
+        """Accepted events that share an id with ``batch``, and the accepted corrections of them."""
+        files = [str(path) for path in self.event_files()]
+        if not files:
+            return schema(EVENTS).empty_table()
+        with duckdb.connect() as connection:
+            connection.register("batch", batch.select(["event_id"]))
+            # Events accepted before there were corrections have no such column.
+            query = """from (
+                from read_parquet($files, union_by_name = true)
+                union all by name select null::varchar as corrects where false) as known
+                semi join batch on coalesce(known.corrects, known.event_id) = batch.event_id"""
+            found = connection.sql(query, params={"files": files}).to_arrow_table()
+        return found.select(EVENTS.column_names).cast(schema(EVENTS))
+
     def _replace_rows(self, contract: Contract, rows: pa.Table) -> None:
         path = self.reference_file(contract.name)
         if path.exists():
             rows = replace_rows(read_table(path), rows, contract.key)
         write_table(path, rows.sort_by([(contract.key, "ascending")]))
+
+    def _claims(self, batch_id: str) -> Path:
+        return self.root / "raw" / batch_id / "claims" / "rows.parquet"
+
+    def _closed(self, batch_id: str) -> Path:
+        return self.root / "closed" / f"{batch_id}.parquet"
 
     def _record(self, batch_id: str) -> Path:
         return self.root / "accepted" / "batches" / f"{batch_id}.json"

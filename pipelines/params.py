@@ -24,7 +24,8 @@ class Shop(Section):
     source: str
     timezone: str
     first_week: date
-    history_until_week: int = Field(ge=3)
+    history_until_week: int | None = Field(ge=3)
+    rows_per_batch: int = Field(ge=1000)
 
 
 class ValidateData(Section):
@@ -34,6 +35,8 @@ class ValidateData(Section):
     unjoined_share_limit: float = Field(ge=0, le=1)
     week_volume_share_low: float = Field(ge=0)
     week_volume_share_high: float = Field(gt=1)
+    freshness_hours_limit: float = Field(gt=0)
+    category_mix_limit: float = Field(gt=0, le=1)
 
 
 class SplitWeeks(Section):

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         return self.home / "landing"
 
     @property
+    def staged(self) -> Path:
+        """What was read from the shop's own sources, mapped and not yet landed."""
+        return self.home / "staged"
+
+    @property
     def clock_file(self) -> Path:
         """The recorded shop clock."""
         return self.home / "clock.json"

@@ -11,6 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+KEPT_METADATA = (
+    "shoploop."  # keys of a schema's metadata that begin so are written along; all others are noise
+)
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -38,7 +41,7 @@ def write_table(path: Path, table: pa.Table) -> None:
     Raises:
         StorageError: The disk is full or the folder not writable; what was at ``path`` before is still there.
     """
-    bare = table.replace_schema_metadata(None).combine_chunks()
+    bare = table.replace_schema_metadata(_kept(table.schema)).combine_chunks()
     write_whole(path, lambda part: pq.write_table(bare, part, compression="zstd", row_group_size=262_144))
 
 
@@ -78,6 +81,11 @@ def sha256(path: Path) -> str:
     """Content hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _kept(schema: pa.Schema) -> dict[bytes, bytes] | None:
+    metadata = schema.metadata or {}
+    return {key: metadata[key] for key in sorted(metadata) if key.startswith(KEPT_METADATA.encode())} or None
 
 
 def _sync(path: Path) -> None:

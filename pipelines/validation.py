@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.contracts import CONTRACTS, Contract
+from pipelines.contracts.catalog_rules import unjoined_rows, unknown_item_faults
 from pipelines.contracts.checkpoint import Finding, Subject
-from pipelines.contracts.judging import finding_faults, volume_faults
+from pipelines.contracts.judging import finding_faults
+from pipelines.contracts.week_rules import volume_faults
 from pipelines.params import ValidateData
 
 
@@ -38,13 +40,6 @@ def subjects(tables: Mapping[str, pa.Table], as_of: datetime) -> list[Subject]:
     return [Subject(CONTRACTS[name], tables[name], as_of) for name in judged]
 
 
-def unjoined_events(events: pa.Table, items: pa.Table) -> int:
-    """Events about an item that the catalog does not have."""
-    about_none = pc.is_null(events["item_id"])
-    joined = pc.or_(about_none, pc.is_in(events["item_id"], items["item_id"].combine_chunks()))
-    return int(events.num_rows - (pc.sum(joined).as_py() or 0))
-
-
 def report(
     tables: Mapping[str, pa.Table],
     findings: list[Finding],
@@ -61,23 +56,21 @@ def report(
         limits: Limits of the rules across data sets.
         decision_week: Last complete week; its volume is compared with the weeks before.
     """
-    unjoined = unjoined_events(tables["events"], tables["items"])
-    share = unjoined / max(tables["events"].num_rows, 1)
+    item_ids = tables["items"]["item_id"].combine_chunks()
     judged = range(decision_week, decision_week + 1)
     faults = [
         *finding_faults(findings),
         *volume_faults(weeks, judged, limits.week_volume_share_low, limits.week_volume_share_high),
+        *unknown_item_faults(tables, item_ids, limits.unjoined_share_limit),
     ]
-    if share > limits.unjoined_share_limit:
-        faults.append(
-            f"events: expected at most {limits.unjoined_share_limit:.1%} about an item that is not in "
-            f"items, found {share:.1%} ({unjoined:,}); land the missing items with `shoploop action "
-            "land_batch --data-set items`"
-        )
     return {
         "week": decision_week,
         "rows": {name: table.num_rows for name, table in tables.items()},
-        "unjoined_events": unjoined,
+        "unjoined": {
+            name: unjoined_rows(name, table, item_ids)
+            for name, table in tables.items()
+            if CONTRACTS[name].item_column
+        },
         "events_per_week": {f"{week:03d}": count for week, count in sorted(weeks.items())},
         "rules": [asdict(finding) for finding in findings],
         "faults": faults,

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.actions.fetch_champion import BUNDLE_IN_BENTO
+from pipelines.contracts import EVENTS
+from pipelines.contracts.versions import read_accepted
 from pipelines.evaluation.splits import with_weeks
 from pipelines.features.histories import Histories
 from pipelines.features.history_view import VIEW, histories_of, views_of
@@ -20,7 +22,7 @@ from pipelines.releases.switch import Switch
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import open_shop
-from pipelines.tables import read_table, sha256
+from pipelines.tables import sha256
 from pipelines.weeks import to_micros
 from serving.state import Refresh, ShopperState
 
@@ -73,9 +75,7 @@ def landed_histories(settings: Settings, folder: Path = FOLDER) -> tuple[Histori
     shop = open_shop(settings)
     files, items = shop.landing.event_files(), shop.landing.reference_file("items")
     usable = bool(files) and items.exists()
-    # Files of an older version of the contract lack its new columns.
-    tables = [read_table(path) for path in files] if usable else []
-    events = pa.concat_tables(tables, promote_options="default") if tables else None
+    events = pa.concat_tables([read_accepted(path, EVENTS) for path in files]) if usable else None
     # Whatever was accepted is known, also when the clock stands a moment before it.
     now = shop.clock.now() if events is None else max(shop.clock.now(), pc.max(events["ingested_at"]).as_py())
     made_of = Refresh(

@@ -1,7 +1,7 @@
 """Judge what has landed: rows to quarantine, batches accepted or refused, then the shop clock moves."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,17 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.actions.land_batch import repair_clock
-from pipelines.contracts import APPENDED, CONTRACTS, EVENTS
-from pipelines.contracts.arrow import conform
+from pipelines.contracts import APPENDED, CONTRACTS, EVENTS, ITEMS
+from pipelines.contracts.arrow import conform, schema
+from pipelines.contracts.catalog_rules import unknown_item_faults
 from pipelines.contracts.checkpoint import Subject, run_checkpoint
-from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults, volume_faults
+from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults
 from pipelines.contracts.sifting import Sifted, sift, without_faults
-from pipelines.landing import Accepted, Batch, LandingError
+from pipelines.contracts.versions import read_accepted
+from pipelines.landing import Accepted, Batch, LandingError, replace_rows
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
 from pipelines.tables import read_json, read_table
-from pipelines.volumes import week_counts
+from pipelines.week_judging import LandedWeeks, week_faults
 from pipelines.workspace import RUN_FOLDER
 
 
@@ -81,6 +83,11 @@ def judge_batch(shop: OpenShop, batch: Batch) -> Accepted:
     tables = {name: _landed(name, path) for name, path in files.items()}
     sifted = {name: _sift(shop, name, table, batch) for name, table in tables.items()}
     faults = [*_empty(tables, files), *_judged(shop, batch, tables, sifted), *_volumes(shop, batch, sifted)]
+    closed = None
+    if batch.kind == "resubmitted":
+        closed = _taken_in(shop, batch, sifted)
+        faults += [] if closed.num_rows else ["none of its rows keeps the rules"]
+        sifted = {name: _left_where_they_are(result) for name, result in sifted.items()}
     if faults:
         note = shop.landing.refuse(batch, faults)
         listed = "\n".join(f"  {fault}" for fault in faults)
@@ -90,7 +97,7 @@ def judge_batch(shop: OpenShop, batch: Batch) -> Accepted:
             f"{note.with_suffix('')}; correct it at its source and land it again"
         )
     record = _record(batch, sifted)
-    shop.landing.accept(record, sifted)
+    shop.landing.accept(record, sifted, closed)
     if batch.week is not None:
         shop.clock.advance(batch.week, shop.calendar.end(batch.week))
     return record
@@ -136,6 +143,20 @@ def _sift(shop: OpenShop, name: str, table: pa.Table, batch: Batch) -> Sifted:
     return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known)
 
 
+def _taken_in(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> pa.Table:
+    """The quarantined rows that a resubmitted batch closes: those whose mended row is not bad again."""
+    claims = shop.landing.claims(batch.batch_id)
+    (result,) = sifted.values()
+    places = pa.array(range(1, claims.num_rows + 1), pa.int64())
+    again = result.quarantined["row"].combine_chunks()
+    return claims.filter(pc.invert(pc.is_in(places, value_set=again)))
+
+
+def _left_where_they_are(result: Sifted) -> Sifted:
+    """A row that is bad again stays open as the row that it was: it never came in, and is not quarantined twice."""
+    return replace(result, quarantined=result.quarantined.slice(0, 0))
+
+
 def _empty(tables: Mapping[str, pa.Table], files: Mapping[str, Path]) -> list[str]:
     return [
         f"{name}: expected at least one row, found none in {files[name]}"
@@ -147,7 +168,9 @@ def _empty(tables: Mapping[str, pa.Table], files: Mapping[str, Path]) -> list[st
 def _judged(
     shop: OpenShop, batch: Batch, tables: Mapping[str, pa.Table], sifted: Mapping[str, Sifted]
 ) -> list[str]:
-    limit = 1.0 if batch.kind == "posted" else shop.params.validate_data.quarantine_share_limit
+    limit = (
+        1.0 if batch.kind in ("posted", "resubmitted") else shop.params.validate_data.quarantine_share_limit
+    )
     as_of = datetime.fromisoformat(batch.as_of)
     subjects = [
         Subject(CONTRACTS[name], readable, as_of, tolerated=limit, keys_are_unique=False)
@@ -159,6 +182,7 @@ def _judged(
         _check_conservation(name, result, tables[name].num_rows)
     return [
         *quarantine_faults(sifted, limit),
+        *_unknown_items(shop, batch, sifted),
         *finding_faults(findings),
         *disagreements(findings, sifted),
     ]
@@ -172,13 +196,34 @@ def _check_conservation(name: str, result: Sifted, rows_in: int) -> None:
 def _volumes(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list[str]:
     if batch.week is None or batch.first_week is None or EVENTS.name not in sifted:
         return []
-    limits = shop.params.validate_data
-    accepted = [read_table(path).select(["occurred_at"]) for path in shop.landing.event_files()]
-    counts = week_counts(
-        pa.concat_tables([*accepted, sifted[EVENTS.name].accepted.select(["occurred_at"])]), shop.calendar
+    landed = LandedWeeks(
+        sifted[EVENTS.name].accepted,
+        range(batch.first_week, batch.week + 1),
+        shop.landing.event_files(),
+        _catalog(shop, sifted),
     )
-    weeks = range(batch.first_week, batch.week + 1)
-    return volume_faults(counts, weeks, limits.week_volume_share_low, limits.week_volume_share_high)
+    return week_faults(landed, shop.calendar, shop.params.validate_data)
+
+
+def _unknown_items(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list[str]:
+    if batch.kind == "posted":
+        return []
+    accepted = {name: result.accepted for name, result in sifted.items()}
+    item_ids = _catalog(shop, sifted)["item_id"].combine_chunks()
+    return unknown_item_faults(accepted, item_ids, shop.params.validate_data.unjoined_share_limit)
+
+
+def _catalog(shop: OpenShop, sifted: Mapping[str, Sifted]) -> pa.Table:
+    """Items as they will be once this batch is accepted."""
+    path = shop.landing.reference_file(ITEMS.name)
+    known = read_accepted(path, ITEMS) if path.exists() else schema(ITEMS).empty_table()
+    return replace_rows(known, sifted[ITEMS.name].accepted, ITEMS.key) if ITEMS.name in sifted else known
+
+
+def _counts(result: Sifted, repeats: int) -> dict[str, int]:
+    """Rows that were left out while they were read came in, too, and said what a later row says."""
+    counts = result.counts
+    return counts | {name: counts[name] + repeats for name in ("rows_in", "duplicates")}
 
 
 def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
@@ -186,7 +231,7 @@ def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
     earliest = pc.min(events["ingested_at"]).as_py() if events is not None else None
     return Accepted(
         batch=batch,
-        counts={name: result.counts for name, result in sifted.items()},
+        counts={name: _counts(result, batch.repeats.get(name, 0)) for name, result in sifted.items()},
         violations={
             name: {rule: rows for rule, rows in result.violations.items() if rows}
             for name, result in sifted.items()

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.contracts.declaration import Column, Contract, ContractError
+from pipelines.tables import KEPT_METADATA
 
 ARROW_TYPES = {
     "string": pa.string(),
@@ -14,11 +15,17 @@ ARROW_TYPES = {
 # Text columns that a row may carry on its way from a source to the sieve, beside the contract's own: why it cannot
 # be used, where it came from, and what its source said. Each is null where there is nothing to say.
 PROVENANCE = ("fault", "origin", "original")
+STAMP_NAME, STAMP_VERSION = f"{KEPT_METADATA}contract", f"{KEPT_METADATA}version"
 
 
 def schema(contract: Contract) -> pa.Schema:
-    """The Arrow schema of a contract; nullability is a row rule, so that a bad row can be held and shown."""
-    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in contract.columns])
+    """The Arrow schema of a contract; nullability is a row rule, so that a bad row can be held and shown.
+
+    Its metadata say under which version of which contract a table was made; ``write_table`` keeps them, so that a
+    file read years later can be brought to the version of that day.
+    """
+    stamp = {STAMP_NAME: contract.name, STAMP_VERSION: str(contract.version)}
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in contract.columns], stamp)
 
 
 def schema_with_provenance(contract: Contract) -> pa.Schema:

@@ -1,6 +1,11 @@
-"""What is asked of a batch as a whole; a batch that breaks one of these is refused."""
+"""What is asked of a batch as a whole; a batch that breaks one of these is refused.
+
+The limits are keys of ``validate_data`` in ``params.yaml``; a name in braces stands for the value there.
+"""
 
 from pipelines.contracts.declaration import BatchRule
+
+WEEKS_COMPARED = 4
 
 READABLE = BatchRule("readable", "the file opens and can be read to its end")
 COLUMNS = BatchRule("columns", "every column that may not be null is there, and no unknown column is")
@@ -8,13 +13,34 @@ TYPES = BatchRule("types", "every column has its type; integers are taken for nu
 NOT_EMPTY = BatchRule("not_empty", "there is at least one row")
 QUARANTINE_SHARE = BatchRule(
     "quarantine_share",
-    "at most `validate_data.quarantine_share_limit` of the rows are quarantined (posted events excepted: "
-    "one misbehaving client must not hold up the others)",
+    "at most {quarantine_share_limit} of the rows are quarantined (posted events excepted: one misbehaving "
+    "client must not hold up the others)",
+    ("quarantine_share_limit",),
+)
+UNKNOWN_ITEMS = BatchRule(
+    "unknown_items",
+    "at most {unjoined_share_limit} of the rows are about an item that the catalog does not have, the batch's "
+    "own items included (posted events excepted; not judged before a catalog has landed)",
+    ("unjoined_share_limit",),
 )
 WEEK_VOLUME = BatchRule(
     "week_volume",
-    "a landed week has between `week_volume_share_low` and `week_volume_share_high` times the rows of the "
-    "median of the four weeks before it",
+    "a landed week has between {week_volume_share_low} and {week_volume_share_high} times the rows of the "
+    f"median of the {WEEKS_COMPARED} weeks before it",
+    ("week_volume_share_low", "week_volume_share_high"),
+)
+FRESHNESS = BatchRule(
+    "freshness",
+    "the newest event of a batch that completes a week is at most {freshness_hours_limit} hours older than the "
+    "end of that week: else the export was cut",
+    ("freshness_hours_limit",),
+)
+CATEGORY_MIX = BatchRule(
+    "category_mix",
+    "the purchases of a landed week are spread over the item categories as in the "
+    f"{WEEKS_COMPARED} weeks before it: the total variation distance is at most {{category_mix_limit}} more than "
+    "what chance gives for that many purchases",
+    ("category_mix_limit",),
 )
 CONSERVATION = BatchRule("conservation", "rows in = rows accepted + rows quarantined + duplicates")
 EVERY_BATCH = (READABLE, COLUMNS, TYPES, NOT_EMPTY, QUARANTINE_SHARE, CONSERVATION)

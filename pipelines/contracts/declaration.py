@@ -63,10 +63,17 @@ class RowRule:
 
 @dataclass(frozen=True)
 class BatchRule:
-    """A promise about a batch as a whole; a batch that breaks it is refused."""
+    """A promise about a batch as a whole; a batch that breaks it is refused.
+
+    Attributes:
+        name: In snake case.
+        meaning: A sentence for a person; a limit's key in braces stands for its value.
+        limits: Keys of ``validate_data`` in ``params.yaml`` that hold its limits.
+    """
 
     name: str
     meaning: str
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Contract:
         cross_rules: Row rules over several columns.
         batch_rules: What is asked of a batch.
         duplicates: What is done about rows that come twice.
+        item_column: The column that names an item of the catalog, None where there is none.
         notes: Markdown for the page: where the default shop's rows come from.
     """
 
@@ -94,6 +102,7 @@ class Contract:
     sort_by: tuple[str, ...]
     batch_rules: tuple[BatchRule, ...]
     duplicates: str
+    item_column: str | None = None
     cross_rules: tuple[RowRule, ...] = ()
     notes: str = field(default="", repr=False)
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pipelines.contracts.batch_rules import EVERY_BATCH, WEEK_VOLUME
+from pipelines.contracts.batch_rules import CATEGORY_MIX, EVERY_BATCH, FRESHNESS, UNKNOWN_ITEMS, WEEK_VOLUME
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.contracts.rules import filled_when, not_before, not_in_future
 
@@ -90,13 +90,14 @@ EVENTS = Contract(
             unit="UTC",
         ),
     ),
+    item_column="item_id",
     cross_rules=(
         filled_when("item_id", "event_type", ABOUT_AN_ITEM),
         filled_when("quantity", "event_type", WITH_A_QUANTITY),
         not_before("ingested_at", "occurred_at"),
         not_in_future("occurred_at"),
     ),
-    batch_rules=(*EVERY_BATCH, WEEK_VOLUME),
+    batch_rules=(*EVERY_BATCH, UNKNOWN_ITEMS, WEEK_VOLUME, FRESHNESS, CATEGORY_MIX),
     duplicates=(
         "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left "
         "out. Rows that share an id but differ are all quarantined (`event_id_conflict`): nobody can say "

@@ -1,13 +1,10 @@
 """Batch rules: what makes a whole batch unfit, in words that say what was expected and found."""
 
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
 
 from pipelines.contracts.checkpoint import Finding
 from pipelines.contracts.sifting import UNREADABLE, Sifted
-
-WEEKS_COMPARED = 4
 
 
 def quarantine_faults(sifted: Mapping[str, Sifted], limit: float) -> list[str]:
@@ -71,29 +68,5 @@ def disagreements(findings: list[Finding], sifted: Mapping[str, Sifted]) -> list
                 f"{finding.data_set}.{finding.rule}: Great Expectations counts {finding.unexpected:,} "
                 f"broken rows, DuckDB {counted:,}; correct the rule in "
                 f"pipelines/contracts/{finding.data_set}.py"
-            )
-    return faults
-
-
-def volume_faults(counts: Mapping[int, int], weeks: range, low: float, high: float) -> list[str]:
-    """Weeks whose volume is far from that of the weeks before.
-
-    Args:
-        counts: Events per shop week, history and the judged weeks together.
-        weeks: The judged weeks; those without four weeks before them in ``counts`` are not judged.
-        low: Smallest share of the median of the four weeks before.
-        high: Largest share of it.
-    """
-    faults = []
-    for week in weeks:
-        before = [counts[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in counts]
-        if len(before) < WEEKS_COMPARED:
-            continue
-        usual, found = median(before), counts.get(week, 0)
-        if not low * usual <= found <= high * usual:
-            faults.append(
-                f"events: week {week}: expected between {low * usual:,.0f} and {high * usual:,.0f} events "
-                f"({low:g} to {high:g} times the median of weeks {week - WEEKS_COMPARED} to {week - 1}), "
-                f"found {found:,}"
             )
     return faults

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pipelines.contracts.batch_rules import EVERY_BATCH
+from pipelines.contracts.batch_rules import EVERY_BATCH, UNKNOWN_ITEMS
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.contracts.rules import not_before, not_in_future, whole
 
@@ -59,13 +59,14 @@ QUERIES = Contract(
             unit="UTC",
         ),
     ),
+    item_column="clicked_item_id",
     cross_rules=(
         whole("results"),
         whole("clicked_position"),
         not_before("ingested_at", "occurred_at"),
         not_in_future("occurred_at"),
     ),
-    batch_rules=EVERY_BATCH,
+    batch_rules=(*EVERY_BATCH, UNKNOWN_ITEMS),
     duplicates=(
         "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left "
         "out. Rows that share an id but differ are all quarantined (`query_id_conflict`): nobody can say which is "

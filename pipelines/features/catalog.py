@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from pipelines.features.lineage import MOMENT, Lineage, output_of, reads_of
+from pipelines.features.lineage import DATA_SETS, MOMENT, Lineage, output_of, reads_of
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 
 BUILT = Path("data/features/holdout")
@@ -78,6 +78,25 @@ class Catalog:
         """
         view = self.view(name)
         return Feature(view, reads_of(view), self._lineage.of(name))
+
+    def faults(self, name: str) -> list[str]:
+        """What is wrong with a view: its header, and what it reads beyond its reach.
+
+        Raises:
+            UnknownFeatureError: There is none of this name.
+            FeatureError: Its SQL cannot be parsed.
+        """
+        view = self.view(name)
+        before = list(self.views)[: list(self.views).index(name)]
+        allowed = {*DATA_SETS, MOMENT, *before}
+        return [
+            *faults_of(view),
+            *(
+                f"it reads {table}: read {', '.join(DATA_SETS)}, {MOMENT} or a view named before it only"
+                for table in reads_of(view)
+                if table not in allowed
+            ),
+        ]
 
 
 def summary_of(view: View) -> dict[str, Any]:

@@ -34,7 +34,9 @@ def reads_of(view: View) -> tuple[str, ...]:
     """
     query = _parse(view)
     named_inside = {cte.alias for cte in query.find_all(exp.CTE)}
-    return tuple(sorted({table.name for table in query.find_all(exp.Table)} - named_inside))
+    # A table that a function makes, such as a file that is read, has no name: it is listed as it is written.
+    tables = {table.name or table.sql(dialect=DIALECT) for table in query.find_all(exp.Table)}
+    return tuple(sorted(tables - named_inside))
 
 
 def output_of(view: View) -> tuple[str, ...]:

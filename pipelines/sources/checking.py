@@ -15,6 +15,7 @@ from pipelines.contracts import CONTRACTS
 from pipelines.contracts.declaration import Contract
 from pipelines.params import ValidateData
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
+from pipelines.sources.errors import nearest
 from pipelines.sources.mapping import map_chunk
 from pipelines.sources.mapping_words import made_from
 from pipelines.sources.readers import Chunk, Reader, open_reader
@@ -60,6 +61,7 @@ class DataSetFinding:
         samples: The first rows that can be read, after mapping.
         quarantined: Why rows would be quarantined.
         set_aside: Which rules of the mapping set rows aside.
+        never_found: Keys that the mapping names and no JSON object has.
     """
 
     name: str
@@ -72,6 +74,7 @@ class DataSetFinding:
     samples: list[dict[str, Any]]
     quarantined: list[Reason]
     set_aside: list[Reason]
+    never_found: list[str]
 
 
 @dataclass(frozen=True)
@@ -143,12 +146,13 @@ def _check_data_set(
     rows: int | None,
 ) -> DataSetFinding:
     mapping, contract = source.data_sets[name], CONTRACTS[name]
-    pieces, first = reader.pieces(mapping), None
+    pieces, first, seen = reader.pieces(mapping), None, set[str]()
     for chunk in _chunks(reader, mapping, rows):
         mapped = map_chunk(chunk, source, name)
         tally.add(chunk, _as_landed(mapped, now), now)
         if first is None or not first[1].num_rows:
             first = chunk, mapped
+        seen.update(chunk.table.column_names)
         progress.tell(name, chunk)
     counts, reasons = tally.counts(), tally.reasons()
     return DataSetFinding(
@@ -162,6 +166,7 @@ def _check_data_set(
         _samples(contract, first[1]) if first else [],
         [reason for reason in reasons if not reason.reason.startswith("declared: ")],
         [reason for reason in reasons if reason.reason.startswith("declared: ")],
+        [f"{column}{nearest(column, seen)}" for column in mapping.source_columns if column not in seen],
     )
 
 
@@ -204,7 +209,7 @@ def _columns(
 
 
 def _cell(table: pa.Table, name: str, row: int) -> str:
-    value = table[name][row].as_py() if table.num_rows else None
+    value = table[name][row].as_py() if table.num_rows and name in table.column_names else None
     return "" if value is None else str(value)
 
 
@@ -235,6 +240,8 @@ def _row_refusals(found: list[DataSetFinding], limits: ValidateData) -> Iterator
                 f"{data_set.name}: {counts.quarantined / counts.rows:.1%} of the rows would be quarantined, at most "
                 f"{limit:.1%} may be; most often {worst.reason} ({worst.first}: {worst.example})"
             )
+        elif data_set.never_found:
+            yield f"{data_set.name}: no object has the key {', '.join(data_set.never_found)}"
         elif not counts.accepted:
             yield f"{data_set.name}: no row is left to be landed"
 

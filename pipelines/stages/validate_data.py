@@ -7,10 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.contracts import CONTRACTS, EVENTS, REFERENCE
-from pipelines.contracts.arrow import conform, schema
+from pipelines.contracts.arrow import schema
 from pipelines.contracts.checkpoint import run_checkpoint
+from pipelines.contracts.versions import read_accepted
 from pipelines.params import load_params
-from pipelines.tables import read_json, read_table, write_json, write_table
+from pipelines.tables import read_json, write_json, write_table
 from pipelines.validation import in_order, known_at, report, subjects
 from pipelines.volumes import week_counts
 from pipelines.weeks import ShopCalendar
@@ -38,10 +39,10 @@ def main() -> None:
 def read_inputs(as_of: datetime) -> dict[str, pa.Table]:
     """All inputs, in their contracts' schemas and order, events as known at ``as_of``."""
     files = sorted((INPUTS / "events").glob("*.parquet"))
-    batches = [conform(read_table(path), EVENTS, str(path)) for path in files]
+    batches = [read_accepted(path, EVENTS) for path in files]
     events = pa.concat_tables(batches) if batches else schema(EVENTS).empty_table()
     reference = {
-        contract.name: conform(read_table(path), contract, str(path))
+        contract.name: read_accepted(path, contract)
         for contract in REFERENCE
         if (path := INPUTS / f"{contract.name}.parquet")
     }

@@ -204,3 +204,27 @@ def test_items_file__replaces_items_by_key(shop: OpenShop, land: Land, items_fil
     land(file=items_file, data_set="items")
     titles = read_table(shop.landing.reference_file("items"))["title"].to_pylist()
     assert titles == ["New title", table["title"].to_pylist()[1]]
+
+
+def test_cut_week__is_refused(accepted: OpenShop, land: Land, week_file: WeekFile) -> None:
+    end = accepted.calendar.end(2)
+    early = {"occurred_at": end - timedelta(hours=100)}
+    with pytest.raises(
+        BatchRefusedError, match=r"week 2: expected the newest event at most 96 hours .*, 100 hours before"
+    ):
+        land(file=week_file(2, changes=dict.fromkeys(range(100), early)), week=2)
+    assert accepted.clock.week == 1
+
+
+def test_week_of_unknown_items__is_refused_once_there_is_a_catalog(
+    accepted: OpenShop, land: Land, week_file: WeekFile, items_file: Path
+) -> None:
+    strange = {row: {"item_id": f"strange-{row}"} for row in range(3)}
+    land(file=items_file, data_set="items")
+    with pytest.raises(
+        BatchRefusedError,
+        match=r"events: expected at most 2.0% about an item .* found 3.0% \(3, .*'strange-0'\)",
+    ):
+        land(file=week_file(2, changes=strange), week=2)
+    land(file=week_file(2, changes={0: strange[0]}), week=2)
+    assert accepted.clock.week == 2

@@ -37,10 +37,10 @@ def read_jsonl(file: TextFile, after: Any | None, rows: int) -> Iterator[Chunk]:
 
 
 def _parse(text: bytes, _: bool) -> pa.Table:
-    return _table([_row(line) for line in text.split(b"\n") if line.strip()])
+    return to_table([parse_line(line) for line in text.split(b"\n") if line.strip()])
 
 
-def _table(found: list[Row | str]) -> pa.Table:
+def to_table(found: list[Row | str]) -> pa.Table:
     """Columns of objects; in place of an object there may be the reason why there is none."""
     rows = [row if isinstance(row, dict) else {} for row in found]
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -52,7 +52,8 @@ def _table(found: list[Row | str]) -> pa.Table:
     return pa.table(columns, names=names)
 
 
-def _row(line: bytes) -> Row | str:
+def parse_line(line: bytes) -> Row | str:
+    """The values of an object as text, or the reason why the line holds none."""
     try:
         return {name: _text(value) for name, value in _objects.decode(line).items()}
     except msgspec.DecodeError:

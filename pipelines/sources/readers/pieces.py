@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from pipelines.contracts.arrow import PROVENANCE
 from pipelines.sources.declaration import DataSetMapping
 
-FAULT = "fault"
+FAULT = PROVENANCE[0]
 WHOLE_ROW = "whole row"  # in place of a column, where a row could not be cut into cells
 SHOWN = 200  # characters of a value that a message quotes
 

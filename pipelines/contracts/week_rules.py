@@ -1,0 +1,107 @@
+"""Batch rules about whole weeks: what makes a week unlike those before it, in words for a person."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from statistics import median
+
+from pipelines.contracts.batch_rules import WEEKS_COMPARED
+
+Mix = Mapping[str, int]
+
+
+def volume_faults(counts: Mapping[int, int], weeks: range, low: float, high: float) -> list[str]:
+    """Weeks whose volume is far from that of the weeks before.
+
+    Args:
+        counts: Events per shop week, history and the judged weeks together.
+        weeks: The judged weeks; those without four weeks before them in ``counts`` are not judged.
+        low: Smallest share of the median of the four weeks before.
+        high: Largest share of it.
+    """
+    faults = []
+    for week in weeks:
+        before = [counts[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in counts]
+        if len(before) < WEEKS_COMPARED:
+            continue
+        usual, found = median(before), counts.get(week, 0)
+        if not low * usual <= found <= high * usual:
+            faults.append(
+                f"events: week {week}: expected between {low * usual:,.0f} and {high * usual:,.0f} events "
+                f"({low:g} to {high:g} times the median of weeks {week - WEEKS_COMPARED} to {week - 1}), "
+                f"found {found:,}"
+            )
+    return faults
+
+
+def freshness_faults(newest: datetime | None, week: int, ends_at: datetime, limit: float) -> list[str]:
+    """A completed week whose end is missing.
+
+    Args:
+        newest: The newest event of the batch, None of a batch without events.
+        week: The week that the batch completes.
+        ends_at: Its end.
+        limit: Hours that the newest event may lie before it.
+    """
+    if newest is None or ends_at - newest <= timedelta(hours=limit):
+        return []
+    hours = (ends_at - newest) / timedelta(hours=1)
+    return [
+        f"events: week {week}: expected the newest event at most {limit:g} hours before the end of the week "
+        f"({ends_at:%Y-%m-%d %H:%M} UTC), found {newest:%Y-%m-%d %H:%M} UTC, {hours:,.0f} hours before; the "
+        "export was cut: export the whole week again, or raise validate_data.freshness_hours_limit in params.yaml "
+        "where the shop was closed"
+    ]
+
+
+def mix_faults(mixes: Mapping[int, Mix], weeks: range, limit: float) -> list[str]:
+    """Weeks whose purchases are spread over the categories otherwise than in the weeks before.
+
+    Args:
+        mixes: Purchases by category, per shop week: history and the judged weeks together.
+        weeks: The judged weeks; those without four weeks before them in ``mixes`` are not judged.
+        limit: Largest total variation distance beyond what chance gives.
+    """
+    faults = []
+    for week in weeks:
+        before = [mixes[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in mixes]
+        if len(before) < WEEKS_COMPARED or not mixes.get(week):
+            continue
+        usual = sum(map(Counter, before), Counter())
+        excess = distance(mixes[week], usual) - chance_distance(mixes[week], usual)
+        if excess > limit:
+            faults.append(
+                f"events: week {week}: expected the mix of item categories of weeks {week - WEEKS_COMPARED} to "
+                f"{week - 1} (distance at most {limit:g} beyond chance), found {excess:.2f}: "
+                f"{_moved(mixes[week], usual)}; look for a part of the shop that is missing from the export or "
+                "for item ids that changed their meaning, or raise validate_data.category_mix_limit in params.yaml"
+            )
+    return faults
+
+
+def distance(one: Mix, other: Mix) -> float:
+    """Total variation distance of two spreads, from 0 (equal) to 1 (nothing in common)."""
+    here, there = sum(one.values()), sum(other.values())
+    names = set(one) | set(other)
+    return sum(abs(one.get(name, 0) / here - other.get(name, 0) / there) for name in names) / 2
+
+
+def chance_distance(one: Mix, other: Mix) -> float:
+    """The distance to expect of two samples of these sizes from one spread.
+
+    A category's shares differ by a normal deviation of variance ``p (1 - p) (1/n + 1/m)``, whose mean size is its
+    standard deviation times the root of ``2 / pi``.
+    """
+    here, there = sum(one.values()), sum(other.values())
+    shares = ((one.get(name, 0) + other.get(name, 0)) / (here + there) for name in set(one) | set(other))
+    spread = (1 / here + 1 / there) / (2 * math.pi)
+    return sum(math.sqrt(share * (1 - share) * spread) for share in shares)
+
+
+def _moved(found: Mix, usual: Mix) -> str:
+    """The three categories whose share moved most."""
+    here, there = sum(found.values()), sum(usual.values())
+    shares = {name: (usual.get(name, 0) / there, found.get(name, 0) / here) for name in {*found, *usual}}
+    most = sorted(shares, key=lambda name: (-abs(shares[name][1] - shares[name][0]), name))[:3]
+    return ", ".join(f"{name} {shares[name][0]:.1%} to {shares[name][1]:.1%}" for name in most)

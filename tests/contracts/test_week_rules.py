@@ -1,0 +1,256 @@
+"""Rules about whole weeks and about the catalog: worked out by hand, then on every week of the default shop."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from pipelines.contracts import EVENTS, ITEMS, QUERIES
+from pipelines.contracts.catalog_rules import unjoined_rows, unknown_item_faults
+from pipelines.contracts.samples import sample_rows
+from pipelines.contracts.week_rules import (
+    chance_distance,
+    distance,
+    freshness_faults,
+    mix_faults,
+    volume_faults,
+)
+from pipelines.dataset_pages import MEASURED, render_index
+from pipelines.params import load_params
+from pipelines.settings import CHECKOUT
+from pipelines.sources.complete_journey import CompleteJourney
+from pipelines.tables import write_table
+from pipelines.volumes import week_counts
+from pipelines.week_judging import LandedWeeks, count_weeks, week_faults
+from pipelines.weeks import ShopCalendar
+
+PARAMS = load_params(CHECKOUT / "params.yaml")
+LIMITS, CALENDAR = PARAMS.validate_data, ShopCalendar.of(PARAMS.shop)
+END = datetime(2017, 1, 30, 5, tzinfo=UTC)
+STEADY = {week: {"fruit": 600, "bread": 400} for week in range(1, 5)}
+
+
+def test_freshness__counts_hours_to_the_end_of_the_week() -> None:
+    assert freshness_faults(END - timedelta(hours=96), 5, END, 96) == []
+    (fault,) = freshness_faults(END - timedelta(hours=96, minutes=40), 5, END, 96)
+    assert (
+        "week 5: expected the newest event at most 96 hours before the end of the week (2017-01-30 05:00 UTC)"
+        in fault
+    )
+    assert "found 2017-01-26 04:20 UTC, 97 hours before; the export was cut" in fault
+    assert freshness_faults(None, 5, END, 96) == []
+
+
+def test_distance__is_half_of_what_moved() -> None:
+    assert distance({"fruit": 1, "bread": 1}, {"fruit": 2, "bread": 2}) == 0
+    assert distance({"fruit": 1}, {"bread": 7}) == 1
+    assert distance({"fruit": 6, "bread": 4}, {"fruit": 30, "bread": 70}) == pytest.approx(0.3)
+
+
+def test_chance_distance__is_the_mean_distance_of_samples_from_one_spread() -> None:
+    """Against NumPy's multinomial draws: 400 pairs of weeks of a shop with 30 categories."""
+    random = np.random.default_rng(7)
+    shares = random.dirichlet(np.ones(30))
+    pairs = zip(random.multinomial(500, shares, 400), random.multinomial(2000, shares, 400), strict=True)
+    mixes = [
+        tuple({str(place): int(count) for place, count in enumerate(draw)} for draw in pair) for pair in pairs
+    ]
+    found = np.mean([distance(*pair) for pair in mixes])
+    assert np.mean([chance_distance(*pair) for pair in mixes]) == pytest.approx(found, rel=0.05)
+
+
+def test_mix__names_what_moved() -> None:
+    moved = STEADY | {5: {"fruit": 300, "bread": 600, "shoes": 100}}
+    (fault,) = mix_faults(moved, range(1, 6), 0.12)
+    # Distance (0.3 + 0.2 + 0.1) / 2 = 0.3; chance about 0.02.
+    assert (
+        "week 5: expected the mix of item categories of weeks 1 to 4 (distance at most 0.12 beyond chance)"
+        in fault
+    )
+    assert "found 0.28: fruit 60.0% to 30.0%, bread 40.0% to 60.0%, shoes 0.0% to 10.0%" in fault
+    assert mix_faults(STEADY | {5: {"fruit": 650, "bread": 350}}, range(1, 6), 0.12) == []
+    assert mix_faults(moved, range(5, 5), 0.12) == []
+
+
+def test_mix__without_four_weeks_before_or_without_purchases_is_not_judged() -> None:
+    thin = {week: STEADY[week] for week in (2, 3, 4)}
+    assert mix_faults(thin | {5: {"shoes": 9}}, range(5, 6), 0.12) == []
+    assert mix_faults(STEADY, range(5, 6), 0.12) == []
+
+
+def test_mix__of_a_small_shop_may_differ_by_chance() -> None:
+    random = np.random.default_rng(11)
+    draws = random.multinomial(40, np.full(100, 0.01), 60)
+    weeks = {week: {str(place): int(count) for place, count in enumerate(draw) if count}
+             for week, draw in enumerate(draws)}  # fmt: skip
+    assert distance(weeks[4], sum((Counter(weeks[week]) for week in range(4)), Counter())) > 0.3
+    assert mix_faults(weeks, range(4, 60), LIMITS.category_mix_limit) == []
+
+
+def test_unjoined_rows__do_not_count_rows_about_no_item() -> None:
+    catalog = sample_rows(ITEMS)["item_id"].combine_chunks()
+    events = sample_rows(EVENTS, 3, {0: {"item_id": None}, 1: {"item_id": "gone"}})
+    assert unjoined_rows("events", events, catalog) == 1
+    assert unjoined_rows("queries", sample_rows(QUERIES, 2, {0: {"clicked_item_id": "gone"}}), catalog) == 1
+    assert unjoined_rows("users", pa.table({"user_id": ["1"]}), catalog) == 0
+
+
+def test_unknown_items__are_named_above_the_limit_and_not_before_a_catalog() -> None:
+    catalog = sample_rows(ITEMS)["item_id"].combine_chunks()
+    tables = {"events": sample_rows(EVENTS, 50, {7: {"item_id": "gone"}})}
+    assert unknown_item_faults(tables, catalog, 0.02) == []
+    (fault,) = unknown_item_faults(tables, catalog, 0.019)
+    assert (
+        "events: expected at most 1.9% about an item that is not in items, found 2.0% (1, for example 'gone')"
+        in fault
+    )
+    assert "land_batch --data-set items" in fault
+    assert unknown_item_faults(tables, catalog.slice(0, 0), 0.0) == []
+
+
+@pytest.fixture(scope="module")
+def year() -> dict[str, pa.Table]:
+    tables = dict(CompleteJourney(CALENDAR).read_weeks(1, 53))
+    # What the sieve would quarantine.
+    events = tables["events"]
+    return tables | {
+        "raw": events,
+        "events": events.filter(pc.fill_null(pc.greater(events["quantity"], 0), True)),
+    }
+
+
+@pytest.fixture(scope="module")
+def history(year: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weeks 41 to 44, as the landing store has them."""
+    path = tmp_path_factory.mktemp("accepted") / "weeks-41-44.parquet"
+    write_table(path, _weeks(year["events"], 41, 44))
+    return path
+
+
+def _weeks(events: pa.Table, first: int, last: int) -> pa.Table:
+    moment = events["occurred_at"]
+    return events.filter(
+        pc.and_(pc.greater_equal(moment, CALENDAR.start(first)), pc.less(moment, CALENDAR.end(last)))
+    )
+
+
+def test_real_weeks__are_all_within_the_limits(year: dict[str, pa.Table]) -> None:
+    landed = LandedWeeks(year["events"], range(1, 54), [], year["items"])
+    assert week_faults(landed, CALENDAR, LIMITS) == []
+    catalog = year["items"]["item_id"].combine_chunks()
+    for week in range(1, 54):
+        events = _weeks(year["events"], week, week)
+        assert unknown_item_faults({"events": events}, catalog, LIMITS.unjoined_share_limit) == []
+        newest = pc.max(events["occurred_at"]).as_py()
+        assert freshness_faults(newest, week, CALENDAR.end(week), LIMITS.freshness_hours_limit) == []
+
+
+def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]) -> None:
+    counts, mixes = count_weeks(LandedWeeks(year["events"], range(1, 54), [], year["items"]), CALENDAR)
+    catalog = year["items"]["item_id"].combine_chunks()
+    weeks = {week: _weeks(year["events"], week, week) for week in range(1, 54)}
+    raw = week_counts(year["raw"], CALENDAR)
+    volumes = [
+        counts[week] / median(counts[earlier] for earlier in range(week - 4, week)) for week in range(5, 54)
+    ]
+    before = {
+        week: sum((Counter(mixes[earlier]) for earlier in range(week - 4, week)), Counter())
+        for week in range(5, 54)
+    }
+    measured = {
+        "quarantine_share_limit": [1 - counts[week] / raw[week] for week in weeks],
+        "unjoined_share_limit": [
+            unjoined_rows("events", weeks[week], catalog) / counts[week] for week in weeks
+        ],
+        "week_volume_share_low": volumes,
+        "week_volume_share_high": volumes,
+        "freshness_hours_limit": [
+            (CALENDAR.end(week) - pc.max(weeks[week]["occurred_at"]).as_py()) / timedelta(hours=1)
+            for week in weeks
+        ],
+        "category_mix_limit": [
+            distance(mixes[week], usual) - chance_distance(mixes[week], usual)
+            for week, usual in before.items()
+        ],
+    }
+    digits = {
+        "week_volume_share_low": 2,
+        "week_volume_share_high": 2,
+        "freshness_hours_limit": 1,
+        "category_mix_limit": 3,
+    }
+    found = {
+        key: (round(min(values), digits.get(key, 4)), round(max(values), digits.get(key, 4)))
+        for key, values in measured.items()
+    }
+    assert found == {key: (low, high) for key, (_, low, high) in MEASURED.items()}
+
+
+def test_counts__of_history_and_batch_are_those_of_both_together(
+    year: dict[str, pa.Table], history: Path
+) -> None:
+    week = _weeks(year["events"], 45, 45)
+    counts, mixes = count_weeks(LandedWeeks(week, range(45, 46), [history], year["items"]), CALENDAR)
+    assert counts == {number: _weeks(year["events"], number, number).num_rows for number in range(41, 46)}
+    assert set(mixes) == set(range(41, 46))
+    assert 0 < sum(mixes[45].values()) < counts[45], (
+        "redemptions and unknown items are no purchase of a category"
+    )
+
+
+def _without_groceries(week: pa.Table, items: pa.Table) -> pa.Table:
+    groceries = items.filter(pc.equal(items["department"], "GROCERY"))["item_id"].combine_chunks()
+    return week.filter(pc.invert(pc.fill_null(pc.is_in(week["item_id"], groceries), False)))
+
+
+def _with_shifted_ids(week: pa.Table, items: pa.Table) -> pa.Table:
+    names = sorted(items["item_id"].to_pylist())
+    following = dict(pairwise(names))
+    shifted = [following.get(name, name) for name in week["item_id"].to_pylist()]
+    return week.set_column(week.column_names.index("item_id"), "item_id", pa.array(shifted, pa.string()))
+
+
+def _cut_on_wednesday(week: pa.Table, _: pa.Table) -> pa.Table:
+    return week.filter(pc.less(week["occurred_at"], CALENDAR.end(45) - timedelta(hours=97)))
+
+
+@pytest.mark.parametrize(
+    ("plant", "expected"),
+    [
+        (_without_groceries, ["expected between", "expected the mix of item categories"]),
+        (_with_shifted_ids, ["expected the mix of item categories"]),
+        (_cut_on_wednesday, ["expected between", "expected the newest event"]),
+        (lambda week, _: pa.concat_tables([week] * 3), ["expected between"]),
+    ],
+)
+def test_planted_fault__is_found(
+    year: dict[str, pa.Table], history: Path, plant: object, expected: list[str]
+) -> None:
+    spoilt = plant(_weeks(year["events"], 45, 45), year["items"])  # type: ignore[operator]
+    faults = week_faults(LandedWeeks(spoilt, range(45, 46), [history], year["items"]), CALENDAR, LIMITS)
+    assert [any(words in fault for fault in faults) for words in expected] == [True] * len(expected), faults
+    assert len(faults) == len(expected), faults
+
+
+def test_planted_mixes__are_as_far_as_the_page_says(year: dict[str, pa.Table], history: Path) -> None:
+    week = _weeks(year["events"], 45, 45)
+    found = []
+    for spoilt in (_without_groceries(week, year["items"]), _with_shifted_ids(week, year["items"])):
+        _, mixes = count_weeks(LandedWeeks(spoilt, range(45, 46), [history], year["items"]), CALENDAR)
+        usual = sum((Counter(mixes[earlier]) for earlier in range(41, 45)), Counter())
+        found.append(round(distance(mixes[45], usual) - chance_distance(mixes[45], usual), 2))
+    assert found == [0.59, 0.38]
+    assert "0.59 beyond chance" in render_index(LIMITS)
+    assert "to the next one 0.38" in render_index(LIMITS)
+
+
+def test_volume__is_compared_with_the_median_of_four_weeks() -> None:
+    counts = {1: 100, 2: 100, 3: 100, 4: 1000, 5: 201, 6: 100}
+    (fault,) = volume_faults(counts, range(1, 6), 0.5, 2.0)
+    assert "week 5: expected between 50 and 200 events" in fault
