@@ -37,6 +37,8 @@ ADDING = """\
 2. Add its name to `build_features.views` in `params.yaml`, after those that it reads.
 3. `make docs` writes its page; it refuses a column that the header does not describe. The tests search the view
    for leaks: what happens, or becomes known, after the moment must change no row of it.
+4. Where the rows of one shopper depend on nothing but the input rows of that shopper and the catalog rows of their
+   items, not on the moment either, add `-- incremental: user_id`: a new week then builds the shoppers it touched.
 
 The SQL runs on DuckDB and, transpiled by sqlglot, on Spark: integer microseconds instead of intervals, explicit casts
 (`CAST(SUM(count) AS BIGINT)`), `ROW_NUMBER` over a total order, no aggregate that depends on the order of rows."""
