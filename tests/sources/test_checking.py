@@ -16,8 +16,10 @@ from pipelines.cli import app
 from pipelines.params import load_params
 from pipelines.settings import settings
 from pipelines.sources import checking
-from pipelines.sources.checking import SourceFinding, check_source, week_refusals
+from pipelines.sources.checking import check_source
 from pipelines.sources.declaration import load_source
+from pipelines.sources.findings import SourceFinding
+from pipelines.sources.refusals import week_refusals
 from pipelines.sources.shop_proposal import propose_shop
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
