@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.declaration import Contract
@@ -81,13 +82,15 @@ def _check_data_set(
     rows: int | None,
 ) -> DataSetFinding:
     mapping, contract = source.data_sets[name], CONTRACTS[name]
-    pieces, first, seen = reader.pieces(mapping), None, set[str]()
+    names: list[str] = []
+    pieces, first, empty = reader.pieces(mapping), None, set(mapping.source_columns)
     for chunk in _chunks(reader, mapping, rows):
         mapped = map_chunk(chunk, source, name)
         tally.add(chunk, _as_landed(mapped, now), now)
         if first is None or not first[1].num_rows:
             first = chunk, mapped
-        seen.update(chunk.table.column_names)
+        empty -= {name for name in empty if _holds_something(chunk.table[name])}
+        names = chunk.table.column_names
         progress.tell(name, chunk)
     counts, reasons = tally.counts(), tally.reasons()
     return DataSetFinding(
@@ -101,8 +104,14 @@ def _check_data_set(
         _samples(contract, first[1]) if first else [],
         [reason for reason in reasons if not reason.reason.startswith("declared: ")],
         [reason for reason in reasons if reason.reason.startswith("declared: ")],
-        [f"{column}{nearest(column, seen)}" for column in mapping.source_columns if column not in seen],
+        [f"{name}{nearest(name, set(names) - {name})}" for name in mapping.source_columns if name in empty],
     )
+
+
+def _holds_something(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_string(column.type):
+        return bool(column.null_count < len(column))
+    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _chunks(reader: Reader, mapping: DataSetMapping, limit: int | None) -> Iterator[Chunk]:
@@ -144,7 +153,7 @@ def _columns(
 
 
 def _cell(table: pa.Table, name: str, row: int) -> str:
-    value = table[name][row].as_py() if table.num_rows and name in table.column_names else None
+    value = table[name][row].as_py() if table.num_rows else None
     return "" if value is None else str(value)
 
 

@@ -40,7 +40,7 @@ class DataSetFinding:
         samples: The first rows that can be read, after mapping.
         quarantined: Why rows would be quarantined.
         set_aside: Which rules of the mapping set rows aside.
-        never_found: Keys that the mapping names and no JSON object has.
+        empty: Columns of the source that the mapping names and that hold nothing in any row.
     """
 
     name: str
@@ -53,7 +53,7 @@ class DataSetFinding:
     samples: list[dict[str, Any]]
     quarantined: list[Reason]
     set_aside: list[Reason]
-    never_found: list[str]
+    empty: list[str]
 
 
 @dataclass(frozen=True)

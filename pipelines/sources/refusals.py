@@ -26,8 +26,6 @@ def row_refusals(found: list[DataSetFinding], limits: ValidateData) -> Iterator[
                 f"{data_set.name}: {counts.quarantined / counts.rows:.1%} of the rows would be quarantined, at most "
                 f"{limit:.1%} may be; most often {worst.reason} ({worst.first}: {worst.example})"
             )
-        elif data_set.never_found:
-            yield f"{data_set.name}: no object has the key {', '.join(data_set.never_found)}"
         elif not counts.accepted:
             yield f"{data_set.name}: no row is left to be landed"
 
@@ -76,6 +74,10 @@ def week_refusals(
 
 def remarks(found: list[DataSetFinding], shop: ShopProposal | None) -> Iterator[str]:
     """What a person should look at though it is no reason to refuse."""
+    for data_set in found:
+        yield from (
+            f"{data_set.name}: nothing is ever in the source's column {name}" for name in data_set.empty
+        )
     if shop is not None and shop.stray_events:
         yield (
             f"{shop.stray_events:,} events lie long before all others (from "

@@ -253,11 +253,12 @@ def test_list__shows_sources_and_what_is_wrong_with_them(checkout: Path) -> None
 
 
 def test_check__finds_a_key_that_no_json_object_has(checkout: Path) -> None:
-    """A key may be missing in a chunk, but not everywhere."""
+    """A key may be missing in some objects, but hardly in all of them."""
     products = [{"sku": f"{sku:04d}"} | ({"title": "Brot"} if sku == 3 else {}) for sku in range(10)]
     (checkout / "exports" / "products.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in products))
     edit(checkout, "from: products.csv", "from: products.jsonl")
     edit(checkout, "department: {value: shop}", "department: {value: shop}\n      brand: skus")
     found = check(checkout)
     assert found.data_sets[1].counts.accepted == 1
-    assert found.data_sets[1].never_found == ["skus; did you mean sku?"]
+    assert found.data_sets[1].empty == ["skus; did you mean sku?"]
+    assert "items: nothing is ever in the source's column skus; did you mean sku?" in found.remarks
