@@ -12,8 +12,8 @@ import typer
 from pipelines.commands.console import fail, say, say_json, whisper
 
 if TYPE_CHECKING:
-    from pipelines.sources.checking import SourceFinding
     from pipelines.sources.declaration import SourceDeclaration
+    from pipelines.sources.findings import SourceFinding
 
 app = typer.Typer(
     name="source", help="Bring your own shop: describe its data, check, and use them.", no_args_is_help=True

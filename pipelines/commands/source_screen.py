@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from pipelines.sources.checking import DataSetFinding, SourceFinding
 from pipelines.sources.declaration import SourceDeclaration
+from pipelines.sources.findings import DataSetFinding, SourceFinding
 from pipelines.sources.shop_proposal import ShopProposal
 from pipelines.sources.tally import Reason
 

@@ -16,8 +16,10 @@ from pipelines.cli import app
 from pipelines.params import load_params
 from pipelines.settings import settings
 from pipelines.sources import checking
-from pipelines.sources.checking import SourceFinding, check_source, week_refusals
+from pipelines.sources.checking import check_source
 from pipelines.sources.declaration import load_source
+from pipelines.sources.findings import SourceFinding
+from pipelines.sources.refusals import week_refusals
 from pipelines.sources.shop_proposal import propose_shop
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -251,11 +253,12 @@ def test_list__shows_sources_and_what_is_wrong_with_them(checkout: Path) -> None
 
 
 def test_check__finds_a_key_that_no_json_object_has(checkout: Path) -> None:
-    """A key may be missing in a chunk, but not everywhere."""
+    """A key may be missing in some objects, but hardly in all of them."""
     products = [{"sku": f"{sku:04d}"} | ({"title": "Brot"} if sku == 3 else {}) for sku in range(10)]
     (checkout / "exports" / "products.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in products))
     edit(checkout, "from: products.csv", "from: products.jsonl")
     edit(checkout, "department: {value: shop}", "department: {value: shop}\n      brand: skus")
     found = check(checkout)
     assert found.data_sets[1].counts.accepted == 1
-    assert found.data_sets[1].never_found == ["skus; did you mean sku?"]
+    assert found.data_sets[1].empty == ["skus; did you mean sku?"]
+    assert "items: nothing is ever in the source's column skus; did you mean sku?" in found.remarks
