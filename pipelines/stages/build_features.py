@@ -18,7 +18,7 @@ def main() -> None:
     params, here = load_params().build_features, settings()
     spark = SparkPlace(here.spark_master, here.spark_driver_memory, here.spark_scratch)
     refuse_beyond_reach([read_view(name) for name in params.views])
-    with open_engine(params.engine, spark) as build:
+    with open_engine(params.engine, spark, here.feature_builds, params.touched_share_limit) as build:
         for fold, moment in read_folds().items():
             for name, count in _build_fold(build, params.views, fold, moment).items():
                 print(f"{fold}: {name} {count:,} rows", flush=True)
