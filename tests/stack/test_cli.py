@@ -14,7 +14,7 @@ from pipelines.cli import app
 from pipelines.settings import CHECKOUT, Settings
 from tests.stack.strangers import LISTENER, Spawn
 
-COMMANDS = ("up", "down", "status", "run", "land", "train", "releases", "recommend", "doctor")
+COMMANDS = ("up", "down", "status", "run", "land", "train", "features", "releases", "recommend", "doctor")
 
 
 def shoploop(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
