@@ -260,18 +260,9 @@ class Landing:
 
     def known_versions(self, batch: pa.Table) -> pa.Table:
         """Accepted events that share an id with ``batch``, and the accepted corrections of them."""
-        files = [str(path) for path in self.event_files()]
-        if not files:
-            return schema(EVENTS).empty_table()
-        with duckdb.connect() as connection:
-            connection.register("batch", batch.select(["event_id"]))
-            # Events accepted before there were corrections have no such column.
-            query = """from (
-                from read_parquet($files, union_by_name = true)
-                union all by name select null::varchar as corrects where false) as known
-                semi join batch on coalesce(known.corrects, known.event_id) = batch.event_id"""
-            found = connection.sql(query, params={"files": files}).to_arrow_table()
-        return found.select(EVENTS.column_names).cast(schema(EVENTS))
+        files, ids = self.event_files(), batch["event_id"]
+        first = matching(files, EVENTS, pa.table({EVENTS.key: ids}))
+        return pa.concat_tables([first, matching(files, EVENTS, pa.table({"corrects": ids}))])
 
     def _replace_rows(self, contract: Contract, rows: pa.Table) -> None:
         path = self.reference_file(contract.name)

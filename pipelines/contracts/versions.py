@@ -111,22 +111,25 @@ def read_accepted(path: Path, contract: Contract, history: History = HISTORY) ->
 
 
 def matching(files: list[Path], contract: Contract, keys: pa.Table, history: History = HISTORY) -> pa.Table:
-    """Accepted rows that have one of ``keys``, whatever version each file was accepted under.
+    """Accepted rows that have one of ``keys`` in the column of that name, whatever version a file was accepted under.
 
     Args:
         files: Of accepted rows.
         contract: Their contract; the result is in its schema.
-        keys: One column, the contract's key.
+        keys: One column of the contract; a file without it has no such row.
         history: Recorded versions and migrations.
     """
+    (column,) = keys.column_names
     by_version: dict[int, list[str]] = {}
     for path in files:
-        by_version.setdefault(version_of(_schema_in(path), contract, history), []).append(str(path))
+        within = _schema_in(path)
+        if column in within.names:
+            by_version.setdefault(version_of(within, contract, history), []).append(str(path))
     found = [schema(contract).empty_table()]
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("wanted", keys)
-        query = f"FROM read_parquet($files, union_by_name = true) SEMI JOIN wanted USING ({contract.key})"
+        query = f"FROM read_parquet($files, union_by_name = true) SEMI JOIN wanted USING ({column})"
         for version, paths in sorted(by_version.items()):
             rows = connection.sql(query, params={"files": paths}).to_arrow_table()
             upgraded = upgrade(rows, contract, version, history)
