@@ -268,8 +268,8 @@ def _shop_refusals(
             f"events: {unknown:.1%} are about items that the catalog does not have, at most "
             f"{limits.unjoined_share_limit:.1%} may be; compare item_id in events and items"
         )
-    if shop is not None and shop.history_until_week < FEWEST_WEEKS:
-        yield f"events: {shop.history_until_week} complete weeks, at least {FEWEST_WEEKS} are needed"
+    if shop is not None and shop.complete_weeks < FEWEST_WEEKS:
+        yield f"events: {shop.complete_weeks} complete weeks, at least {FEWEST_WEEKS} are needed"
 
 
 def week_refusals(
@@ -284,11 +284,11 @@ def week_refusals(
         limits: What landing tolerates.
     """
     counts = {(monday - shop.first_week).days // 7 + 1: rows for monday, rows in weeks.items()}
-    judged = range(1, shop.history_until_week + 1)
+    judged = range(1, shop.complete_weeks + 1)
     faults = volume_faults(counts, judged, limits.week_volume_share_low, limits.week_volume_share_high)
-    ends_at = ShopCalendar(ZoneInfo(shop.timezone), shop.first_week).end(shop.history_until_week)
+    ends_at = ShopCalendar(ZoneInfo(shop.timezone), shop.first_week).end(shop.complete_weeks)
     if last < ends_at:  # else an event of a later week shows that the export goes beyond this one
-        faults += freshness_faults(last, shop.history_until_week, ends_at, limits.freshness_hours_limit)
+        faults += freshness_faults(last, shop.complete_weeks, ends_at, limits.freshness_hours_limit)
     return faults
 
 

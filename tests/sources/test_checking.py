@@ -101,7 +101,7 @@ def test_check_source__proposes_the_shops_weeks(checkout: Path) -> None:
     """The newest event is of 2 June, so that week is not over; unless the file says that it is."""
     shop = check(checkout).shop
     assert shop is not None
-    assert (shop.first_week, shop.history_until_week, shop.timezone) == (
+    assert (shop.first_week, shop.complete_weeks, shop.timezone) == (
         date(2024, 4, 29),
         4,
         "Europe/Berlin",
@@ -109,7 +109,7 @@ def test_check_source__proposes_the_shops_weeks(checkout: Path) -> None:
     edit(checkout, "currency: EUR", "currency: EUR\ncomplete_until: 2024-06-02")
     shop = check(checkout).shop
     assert shop is not None
-    assert shop.history_until_week == 5
+    assert shop.complete_weeks == 5
 
 
 def test_check_source__passes_over_stray_dates(checkout: Path) -> None:
@@ -226,11 +226,11 @@ def test_use__changes_params_and_keeps_their_comments(checkout: Path) -> None:
         "source: corner",
         "timezone: Europe/Berlin",
         'first_week: "2024-04-29"',
-        "history_until_week: 4",
+        "history_until_week: null",
     ]
     assert all(old.partition("#")[1:] == new.partition("#")[1:] for old, new in changed)
     shop = load_params(checkout / "params.yaml").shop
-    assert (shop.source, shop.first_week, shop.history_until_week) == ("corner", date(2024, 4, 29), 4)
+    assert (shop.source, shop.first_week, shop.history_until_week) == ("corner", date(2024, 4, 29), None)
     assert "All was so" in shoploop("use", "corner").stdout
 
 
