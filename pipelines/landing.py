@@ -29,7 +29,6 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.contracts import APPENDED, CONTRACTS, EVENTS, REFERENCE, Contract
-from pipelines.contracts.arrow import schema
 from pipelines.contracts.sifting import Sifted, quarantine_schema
 from pipelines.contracts.versions import matching, read_accepted
 from pipelines.tables import read_json, read_table, write_json, write_table
