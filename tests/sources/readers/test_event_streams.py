@@ -161,7 +161,12 @@ def test_stream__keeps_its_position_when_the_server_goes_away(log):
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "set the token"), (403, "set the token"), (404, "correct `location`"), (302, "correct `location`")],
+    [
+        (401, "set the token"),
+        (403, "set the token"),
+        (404, "correct `location`"),
+        (302, "correct `location`"),
+    ],
 )
 def test_stream__tells_a_refusal_at_once_and_without_the_token(log, status, remedy):
     log.answers = [(status, b'{"message": "no"}')]
