@@ -49,6 +49,7 @@ class BuildFeatures(Section):
     """Which views are built, and by what."""
 
     engine: Literal["duckdb", "spark"]
+    touched_share_limit: float = Field(ge=0, le=1)
     views: tuple[str, ...] = Field(min_length=1)
 
 

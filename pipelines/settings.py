@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     airflow_url: str = ""
     endpoint_url: str = ""
     airflow_database_url: str = ""
+    feature_builds: Path | None = None
     spark_master: str = "local[*]"
     spark_driver_memory: str = "2g"
 

@@ -15,7 +15,7 @@ from pipelines.contracts.catalog_rules import unknown_item_faults
 from pipelines.contracts.checkpoint import Subject, run_checkpoint
 from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults
 from pipelines.contracts.sifting import Sifted, asked_rows, sift
-from pipelines.contracts.versions import read_accepted
+from pipelines.contracts.versions import check_versions, read_accepted
 from pipelines.landing import Accepted, Batch, LandingError, replace_rows
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
@@ -61,6 +61,7 @@ def validate_batch(settings: Settings, workspace: Path | None = None) -> Validat
     """
     shop = open_shop(settings, workspace)
     with shop.landing.lock():
+        check_versions(shop.landing.root / "accepted")
         _require_landed(shop, workspace)
         records = tuple(judge_batch(shop, batch) for batch in shop.landing.pending())
         repair_clock(shop)
@@ -229,8 +230,8 @@ def _counts(result: Sifted, repeats: int) -> dict[str, int]:
 
 
 def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
-    events = sifted[EVENTS.name].accepted if EVENTS.name in sifted else None
-    earliest = pc.min(events["ingested_at"]).as_py() if events is not None else None
+    appended = [sifted[contract.name].accepted for contract in APPENDED if contract.name in sifted]
+    known = [moment for rows in appended if (moment := pc.min(rows["ingested_at"]).as_py())]
     return Accepted(
         batch=batch,
         counts={name: _counts(result, batch.repeats.get(name, 0)) for name, result in sifted.items()},
@@ -238,5 +239,5 @@ def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
             name: {rule: rows for rule, rows in result.violations.items() if rows}
             for name, result in sifted.items()
         },
-        known_from=earliest.isoformat() if earliest else None,
+        known_from=min(known).isoformat() if known else None,
     )

@@ -2,17 +2,19 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.declaration import Contract
+from pipelines.contracts.week_rules import freshness_faults, volume_faults
 from pipelines.params import ValidateData
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
 from pipelines.sources.errors import nearest
@@ -21,6 +23,7 @@ from pipelines.sources.mapping_words import made_from
 from pipelines.sources.readers import Chunk, Reader, open_reader
 from pipelines.sources.shop_proposal import FEWEST_WEEKS, ShopProposal, propose_shop
 from pipelines.sources.tally import Counts, Reason, Tally
+from pipelines.weeks import ShopCalendar
 
 CHUNK_ROWS = 200_000
 SAMPLE_ROWS = 10
@@ -128,6 +131,8 @@ def check_source(
         events = tallies.get("events")
         shop = propose_shop(source, events.weeks, events.last) if events and events.last else None
     refusals = [*_row_refusals(found, limits), *_shop_refusals(source, found, unknown, shop, limits)]
+    if events and events.last and shop and rows is None:
+        refusals += week_refusals(events.weeks, events.last, shop, limits)
     return SourceFinding(found, unknown, shop, refusals, list(_remarks(found, shop)))
 
 
@@ -265,6 +270,26 @@ def _shop_refusals(
         )
     if shop is not None and shop.history_until_week < FEWEST_WEEKS:
         yield f"events: {shop.history_until_week} complete weeks, at least {FEWEST_WEEKS} are needed"
+
+
+def week_refusals(
+    weeks: Mapping[date, int], last: datetime, shop: ShopProposal, limits: ValidateData
+) -> list[str]:
+    """What the rules over whole weeks say about the complete weeks of a history.
+
+    Args:
+        weeks: Events by the Monday of their week.
+        last: The newest event.
+        shop: How the weeks are counted, and how many are complete.
+        limits: What landing tolerates.
+    """
+    counts = {(monday - shop.first_week).days // 7 + 1: rows for monday, rows in weeks.items()}
+    judged = range(1, shop.history_until_week + 1)
+    faults = volume_faults(counts, judged, limits.week_volume_share_low, limits.week_volume_share_high)
+    ends_at = ShopCalendar(ZoneInfo(shop.timezone), shop.first_week).end(shop.history_until_week)
+    if last < ends_at:  # else an event of a later week shows that the export goes beyond this one
+        faults += freshness_faults(last, shop.history_until_week, ends_at, limits.freshness_hours_limit)
+    return faults
 
 
 def _remarks(found: list[DataSetFinding], shop: ShopProposal | None) -> Iterator[str]:
