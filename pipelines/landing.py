@@ -168,6 +168,12 @@ class Landing:
             return wanted.empty_table()
         return _brought_to(_numbered_once(read_table(path)), wanted)
 
+    def all_quarantined(self, name: str) -> pa.Table:
+        """Quarantined rows of a data set from all accepted batches, oldest present first."""
+        batch_ids = [record.batch.batch_id for record in self.accepted()]
+        empty = quarantine_schema(CONTRACTS[name]).empty_table()
+        return pa.concat_tables([empty, *(self.quarantined(name, batch_id) for batch_id in batch_ids)])
+
     def claims(self, batch_id: str) -> pa.Table:
         """Which quarantined rows the rows of a pending resubmitted batch mend, row by row; see ``CLAIM``."""
         path = self._claims(batch_id)

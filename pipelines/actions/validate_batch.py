@@ -14,7 +14,7 @@ from pipelines.contracts.arrow import conform, schema
 from pipelines.contracts.catalog_rules import unknown_item_faults
 from pipelines.contracts.checkpoint import Subject, run_checkpoint
 from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults
-from pipelines.contracts.sifting import Sifted, sift, without_faults
+from pipelines.contracts.sifting import Sifted, asked_rows, sift
 from pipelines.contracts.versions import check_versions, read_accepted
 from pipelines.landing import Accepted, Batch, LandingError, replace_rows
 from pipelines.run_facts import write_result
@@ -141,7 +141,9 @@ def _landed(name: str, path: Path) -> pa.Table:
 def _sift(shop: OpenShop, name: str, table: pa.Table, batch: Batch) -> Sifted:
     is_appended = any(contract.name == name for contract in APPENDED)
     known = shop.landing.known_rows(name, table) if is_appended else None
-    return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known)
+    # A mended row that is bad as before is no duplicate of the one that it was to mend.
+    bad = None if batch.kind == "resubmitted" else shop.landing.all_quarantined(name)
+    return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known, bad)
 
 
 def _taken_in(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> pa.Table:
@@ -174,9 +176,9 @@ def _judged(
     )
     as_of = datetime.fromisoformat(batch.as_of)
     subjects = [
-        Subject(CONTRACTS[name], readable, as_of, tolerated=limit, keys_are_unique=False)
+        Subject(CONTRACTS[name], asked, as_of, tolerated=limit, keys_are_unique=False)
         for name, table in tables.items()
-        if (readable := without_faults(table, CONTRACTS[name])).num_rows
+        if (asked := asked_rows(table, CONTRACTS[name], sifted[name])).num_rows
     ]
     findings = run_checkpoint(batch.batch_id, subjects, shop.expectations, shop.data_docs)
     for name, result in sifted.items():
