@@ -197,7 +197,7 @@ def test_csv__refuses_a_truncated_compressed_file(tmp_path):
 CELL = st.text(st.sampled_from('ab",;\n\r ü5'), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     table=st.lists(st.tuples(CELL, CELL, CELL), max_size=12),
     rows=st.integers(1, 5),
@@ -227,7 +227,7 @@ def test_csv__gives_what_the_standard_library_reads_and_goes_on_after_any_chunk(
         assert [part.first_row for part in rest[:1]] == [done + 1][: len(rest)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     lines=st.lists(st.text(st.sampled_from('ab",5 '), max_size=12), max_size=10),
     block=st.integers(3, 30),
