@@ -93,6 +93,15 @@ def test_csv__tells_the_cell_that_is_not_in_the_declared_encoding(tmp_path):
     assert found[2] == {"id": "3", "name": "ö"}
 
 
+def test_csv__tells_the_cell_that_is_no_utf_16(tmp_path):
+    content = "id,name\n1,a\n2,M".encode("utf-16") + b"\x00\xd8" + "x\n".encode("utf-16-le")
+
+    found = rows_of(read_text(tmp_path, content, encoding="utf-16"))
+
+    assert found[0] == {"id": "1", "name": "a"}
+    assert found[1]["fault"].startswith("unreadable: name: expected utf-16 text")
+
+
 def test_csv__gives_each_column_a_name_of_its_own(tmp_path):
     found = read_text(tmp_path, "price,price,,fault,price_2\n1,2,3,4,5\n")
 
