@@ -7,7 +7,7 @@ import duckdb
 
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.arrow import schema
-from pipelines.features.catalog import Catalog, Feature, faults_of, statement_of, words_for
+from pipelines.features.catalog import Catalog, Feature, statement_of, words_for
 from pipelines.features.lineage import DATA_SETS
 from pipelines.features.views import FeatureError
 from pipelines.params import load_params
@@ -46,13 +46,11 @@ def checked_catalog() -> Catalog:
     """The catalog of this checkout.
 
     Raises:
-        FeatureError: The header of a view is not whole; the message says which lines to write.
+        FeatureError: The header of a view is not whole, or it reads what it may not; the message says what to mend.
     """
     catalog = Catalog(load_params(CHECKOUT / "params.yaml").build_features.views)
     faults = [
-        f"pipelines/features/{name}.sql: {fault}"
-        for name, view in catalog.views.items()
-        for fault in faults_of(view)
+        f"pipelines/features/{name}.sql: {fault}" for name in catalog.views for fault in catalog.faults(name)
     ]
     if faults:
         raise FeatureError("\n".join(faults))

@@ -15,7 +15,7 @@ from pipelines.contracts.catalog_rules import unknown_item_faults
 from pipelines.contracts.checkpoint import Subject, run_checkpoint
 from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults
 from pipelines.contracts.sifting import Sifted, sift, without_faults
-from pipelines.contracts.versions import read_accepted
+from pipelines.contracts.versions import check_versions, read_accepted
 from pipelines.landing import Accepted, Batch, LandingError, replace_rows
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
@@ -61,6 +61,7 @@ def validate_batch(settings: Settings, workspace: Path | None = None) -> Validat
     """
     shop = open_shop(settings, workspace)
     with shop.landing.lock():
+        check_versions(shop.landing.root / "accepted")
         _require_landed(shop, workspace)
         records = tuple(judge_batch(shop, batch) for batch in shop.landing.pending())
         repair_clock(shop)
@@ -206,7 +207,7 @@ def _volumes(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list
 
 
 def _unknown_items(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list[str]:
-    if batch.kind == "posted":
+    if batch.kind in ("posted", "resubmitted"):
         return []
     accepted = {name: result.accepted for name, result in sifted.items()}
     item_ids = _catalog(shop, sifted)["item_id"].combine_chunks()
@@ -220,15 +221,21 @@ def _catalog(shop: OpenShop, sifted: Mapping[str, Sifted]) -> pa.Table:
     return replace_rows(known, sifted[ITEMS.name].accepted, ITEMS.key) if ITEMS.name in sifted else known
 
 
+def _counts(result: Sifted, repeats: int) -> dict[str, int]:
+    """Rows that were left out while they were read came in, too, and said what a later row says."""
+    counts = result.counts
+    return counts | {name: counts[name] + repeats for name in ("rows_in", "duplicates")}
+
+
 def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
-    events = sifted[EVENTS.name].accepted if EVENTS.name in sifted else None
-    earliest = pc.min(events["ingested_at"]).as_py() if events is not None else None
+    appended = [sifted[contract.name].accepted for contract in APPENDED if contract.name in sifted]
+    known = [moment for rows in appended if (moment := pc.min(rows["ingested_at"]).as_py())]
     return Accepted(
         batch=batch,
-        counts={name: result.counts for name, result in sifted.items()},
+        counts={name: _counts(result, batch.repeats.get(name, 0)) for name, result in sifted.items()},
         violations={
             name: {rule: rows for rule, rows in result.violations.items() if rows}
             for name, result in sifted.items()
         },
-        known_from=earliest.isoformat() if earliest else None,
+        known_from=min(known).isoformat() if known else None,
     )

@@ -2,24 +2,28 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.declaration import Contract
+from pipelines.contracts.week_rules import freshness_faults, volume_faults
 from pipelines.params import ValidateData
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
+from pipelines.sources.errors import nearest
 from pipelines.sources.mapping import map_chunk
 from pipelines.sources.mapping_words import made_from
 from pipelines.sources.readers import Chunk, Reader, open_reader
 from pipelines.sources.shop_proposal import FEWEST_WEEKS, ShopProposal, propose_shop
 from pipelines.sources.tally import Counts, Reason, Tally
+from pipelines.weeks import ShopCalendar
 
 CHUNK_ROWS = 200_000
 SAMPLE_ROWS = 10
@@ -60,6 +64,7 @@ class DataSetFinding:
         samples: The first rows that can be read, after mapping.
         quarantined: Why rows would be quarantined.
         set_aside: Which rules of the mapping set rows aside.
+        never_found: Keys that the mapping names and no JSON object has.
     """
 
     name: str
@@ -72,6 +77,7 @@ class DataSetFinding:
     samples: list[dict[str, Any]]
     quarantined: list[Reason]
     set_aside: list[Reason]
+    never_found: list[str]
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,8 @@ def check_source(
         events = tallies.get("events")
         shop = propose_shop(source, events.weeks, events.last) if events and events.last else None
     refusals = [*_row_refusals(found, limits), *_shop_refusals(source, found, unknown, shop, limits)]
+    if events and events.last and shop and rows is None:
+        refusals += week_refusals(events.weeks, events.last, shop, limits)
     return SourceFinding(found, unknown, shop, refusals, list(_remarks(found, shop)))
 
 
@@ -143,12 +151,13 @@ def _check_data_set(
     rows: int | None,
 ) -> DataSetFinding:
     mapping, contract = source.data_sets[name], CONTRACTS[name]
-    pieces, first = reader.pieces(mapping), None
+    pieces, first, seen = reader.pieces(mapping), None, set[str]()
     for chunk in _chunks(reader, mapping, rows):
         mapped = map_chunk(chunk, source, name)
         tally.add(chunk, _as_landed(mapped, now), now)
         if first is None or not first[1].num_rows:
             first = chunk, mapped
+        seen.update(chunk.table.column_names)
         progress.tell(name, chunk)
     counts, reasons = tally.counts(), tally.reasons()
     return DataSetFinding(
@@ -162,6 +171,7 @@ def _check_data_set(
         _samples(contract, first[1]) if first else [],
         [reason for reason in reasons if not reason.reason.startswith("declared: ")],
         [reason for reason in reasons if reason.reason.startswith("declared: ")],
+        [f"{column}{nearest(column, seen)}" for column in mapping.source_columns if column not in seen],
     )
 
 
@@ -204,7 +214,7 @@ def _columns(
 
 
 def _cell(table: pa.Table, name: str, row: int) -> str:
-    value = table[name][row].as_py() if table.num_rows else None
+    value = table[name][row].as_py() if table.num_rows and name in table.column_names else None
     return "" if value is None else str(value)
 
 
@@ -235,6 +245,8 @@ def _row_refusals(found: list[DataSetFinding], limits: ValidateData) -> Iterator
                 f"{data_set.name}: {counts.quarantined / counts.rows:.1%} of the rows would be quarantined, at most "
                 f"{limit:.1%} may be; most often {worst.reason} ({worst.first}: {worst.example})"
             )
+        elif data_set.never_found:
+            yield f"{data_set.name}: no object has the key {', '.join(data_set.never_found)}"
         elif not counts.accepted:
             yield f"{data_set.name}: no row is left to be landed"
 
@@ -258,6 +270,26 @@ def _shop_refusals(
         )
     if shop is not None and shop.history_until_week < FEWEST_WEEKS:
         yield f"events: {shop.history_until_week} complete weeks, at least {FEWEST_WEEKS} are needed"
+
+
+def week_refusals(
+    weeks: Mapping[date, int], last: datetime, shop: ShopProposal, limits: ValidateData
+) -> list[str]:
+    """What the rules over whole weeks say about the complete weeks of a history.
+
+    Args:
+        weeks: Events by the Monday of their week.
+        last: The newest event.
+        shop: How the weeks are counted, and how many are complete.
+        limits: What landing tolerates.
+    """
+    counts = {(monday - shop.first_week).days // 7 + 1: rows for monday, rows in weeks.items()}
+    judged = range(1, shop.history_until_week + 1)
+    faults = volume_faults(counts, judged, limits.week_volume_share_low, limits.week_volume_share_high)
+    ends_at = ShopCalendar(ZoneInfo(shop.timezone), shop.first_week).end(shop.history_until_week)
+    if last < ends_at:  # else an event of a later week shows that the export goes beyond this one
+        faults += freshness_faults(last, shop.history_until_week, ends_at, limits.freshness_hours_limit)
+    return faults
 
 
 def _remarks(found: list[DataSetFinding], shop: ShopProposal | None) -> Iterator[str]:
