@@ -79,7 +79,7 @@ def test_jsonl__refuses_an_empty_file_and_an_array(tmp_path):
         read(tmp_path, '[{"a": 1}]')
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     objects=st.lists(
         st.dictionaries(st.sampled_from(["a", "b", "fäult"]), st.text(max_size=8), min_size=1), min_size=1
