@@ -50,7 +50,9 @@ def _arguments() -> argparse.Namespace:
 
 def _inputs(scratch: Path, sizes: list[int]) -> dict[int, Inputs]:
     tables, calendar, at_us = read_shop()
-    return {times: make_inputs(scratch / f"{times}x", tables, calendar, at_us, times) for times in sorted(sizes)}
+    return {
+        times: make_inputs(scratch / f"{times}x", tables, calendar, at_us, times) for times in sorted(sizes)
+    }
 
 
 def compare(systems: tuple[str, ...], inputs: Inputs, limits: Limits) -> None:
@@ -73,7 +75,9 @@ def measure(
     systems: tuple[str, ...], inputs: dict[int, Inputs], repeats: int, limits: Limits
 ) -> dict[tuple[str, int], list[Run]]:
     """Runs by system and size; in turn, so that what else the machine does falls on all."""
-    measured: dict[tuple[str, int], list[Run]] = {(system, times): [] for times in inputs for system in systems}
+    measured: dict[tuple[str, int], list[Run]] = {
+        (system, times): [] for times in inputs for system in systems
+    }
     for times, made in inputs.items():
         for turn in range(repeats):
             for system in systems:

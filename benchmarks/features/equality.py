@@ -49,7 +49,9 @@ def _check_column(name: str, ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> 
     if not same.all():
         row = int(np.flatnonzero(~same)[0])
         found = f"{ours[row].as_py()!r} and {theirs[row].as_py()!r}"
-        raise DifferentError(f"{name}: {np.count_nonzero(~same)} rows differ, the first of them {row}: {found}")
+        raise DifferentError(
+            f"{name}: {np.count_nonzero(~same)} rows differ, the first of them {row}: {found}"
+        )
 
 
 def _close(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> np.ndarray:

@@ -300,11 +300,11 @@ def _discounts(shop: Shop) -> Frame:
 def item_promotions(shop: Shop) -> Frame:
     recommendable = shop.items.item_id[shop.items.recommendable]
     promotions = shop.promotions[shop.promotions.item_id.isin(recommendable)]
-    view = promotions.groupby("item_id").agg(
-        campaigns=("campaign_id", "nunique"), ends_us=("ends_us", "max")
-    )
+    view = promotions.groupby("item_id").agg(campaigns=("campaign_id", "nunique"), ends_us=("ends_us", "max"))
     running = promotions[promotions.ends_us > shop.at_us].groupby("item_id")
-    running = running.agg(campaigns_running=("campaign_id", "nunique"), coupons_running=("coupon_id", "nunique"))
+    running = running.agg(
+        campaigns_running=("campaign_id", "nunique"), coupons_running=("coupon_id", "nunique")
+    )
     view = view.join(running.reindex(view.index, fill_value=0))
     view["on_promotion"] = view.campaigns_running > 0
     popularity = shop.views["item_popularity"].set_index("item_id").reindex(view.index)

@@ -204,11 +204,15 @@ def _priced(shop: Shop) -> Frame:
 
 def item_prices(shop: Shop) -> Frame:
     last = pl.col("occurred_us") == pl.col("occurred_us").max()
-    view = _priced(shop).group_by("item_id").agg(
-        price_median=pl.col("price").median(),
-        price_low=pl.col("price").min(),
-        price_high=pl.col("price").max(),
-        price_last=pl.col("value").filter(last).sum() / pl.col("quantity").filter(last).sum(),
+    view = (
+        _priced(shop)
+        .group_by("item_id")
+        .agg(
+            price_median=pl.col("price").median(),
+            price_low=pl.col("price").min(),
+            price_high=pl.col("price").max(),
+            price_last=pl.col("value").filter(last).sum() / pl.col("quantity").filter(last).sum(),
+        )
     )
     view = view.join(shop.items.select("item_id", "category"), on="item_id")
     categories = view.drop_nulls("category").group_by("category")
@@ -266,11 +270,15 @@ def household_promotions(shop: Shop) -> Frame:
     lines = shop.lines.filter(shop.since(52))
     bought = lines.group_by("user_id").agg(lines=pl.len())
     promoted = _promoted(shop, lines).group_by("user_id").agg(promoted_lines=pl.len())
-    bought = bought.join(promoted, on="user_id", how="left").with_columns(pl.col("promoted_lines").fill_null(0))
+    bought = bought.join(promoted, on="user_id", how="left").with_columns(
+        pl.col("promoted_lines").fill_null(0)
+    )
     bought = bought.with_columns(promoted_share=pl.col("promoted_lines") / pl.col("lines"))
     overall = pl.col("promoted_lines").sum() / pl.col("lines").sum()
     lift = pl.when(overall > 0).then(pl.col("promoted_share") / overall)
-    view = shop.view("households").select("user_id").join(redemptions, on="user_id", how="full", coalesce=True)
+    view = (
+        shop.view("households").select("user_id").join(redemptions, on="user_id", how="full", coalesce=True)
+    )
     view = view.join(bought.with_columns(promotion_lift=lift), on="user_id", how="left")
     view = view.join(_discounts(shop), on="user_id", how="left")
     return view.with_columns(
