@@ -28,28 +28,38 @@ WITH bought AS (
     GROUP BY user_id, basket_id, item_id, CASE WHEN basket_id IS NULL THEN occurred_us END
 ),
 
-dated AS (
-    SELECT
-        user_id,
-        basket_id,
-        item_id,
-        MIN(first_us) OVER (PARTITION BY user_id, basket_id, lone_us) AS occurred_us,
-        MIN(first_week) OVER (PARTITION BY user_id, basket_id, lone_us) AS week,
-        quantity,
-        value
+lines AS (
+    SELECT bought.*, items.recommendable AS recommendable
     FROM bought
+    LEFT JOIN items ON bought.item_id = items.item_id
+),
+
+dated AS (
+    SELECT user_id, basket_id, lone_us, MIN(first_us) AS occurred_us, MIN(first_week) AS week
+    FROM lines
+    GROUP BY user_id, basket_id, lone_us
+    HAVING COUNT(CASE WHEN recommendable THEN 1 END) > 0
+),
+
+baskets AS (
+    SELECT
+        *,
+        CAST(ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY occurred_us, basket_id) - 1 AS INTEGER) AS basket
+    FROM dated
 )
 
 SELECT
-    dated.user_id,
-    CAST(
-        DENSE_RANK() OVER (PARTITION BY dated.user_id ORDER BY dated.occurred_us, dated.basket_id) - 1 AS INTEGER
-    ) AS basket,
-    dated.item_id,
-    dated.occurred_us,
-    dated.week,
-    dated.quantity,
-    dated.value
-FROM dated
-INNER JOIN items ON dated.item_id = items.item_id
-WHERE items.recommendable
+    baskets.user_id,
+    baskets.basket,
+    lines.item_id,
+    baskets.occurred_us,
+    baskets.week,
+    lines.quantity,
+    lines.value
+FROM lines
+INNER JOIN baskets
+    ON
+        lines.user_id = baskets.user_id
+        AND lines.basket_id IS NOT DISTINCT FROM baskets.basket_id
+        AND lines.lone_us IS NOT DISTINCT FROM baskets.lone_us
+WHERE lines.recommendable

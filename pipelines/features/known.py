@@ -9,18 +9,19 @@ import duckdb
 from pipelines.contracts.corrections import corrected_sql
 
 
-def known_events(at_us: int, from_week: int) -> str:
+def known_events(at_us: int, from_week: int, landed: str = "") -> str:
     """Events known at a moment, without those that a known correction replaces.
 
     Args:
         at_us: The moment, microseconds since the epoch (UTC).
         from_week: First shop week that is shown.
+        landed: What stands before the names of the landed tables, such as ``landed.``.
     """
     return f"""
         SELECT events.*, epoch_us(events.occurred_at) AS occurred_us
-        FROM events
+        FROM {landed}events AS events
         WHERE {_known(at_us)} AND week >= {from_week:d}
-            AND NOT EXISTS (SELECT 1 FROM corrected WHERE corrected.event_id = events.event_id)
+            AND NOT EXISTS (SELECT 1 FROM {landed}corrected AS corrected WHERE corrected.event_id = events.event_id)
     """
 
 

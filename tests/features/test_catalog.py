@@ -263,7 +263,7 @@ def test_features_show__lineage_and_sql(places: Path) -> None:
     said = shoploop("show", "household_brands").stdout
     (interest,) = [column for column in shown["columns"] if column["name"] == "interest"]
     assert shown["reads"] == ["household_items", "items"]
-    assert interest["from"] == ["events.basket_id", "events.occurred_at", "events.user_id", "moment"]
+    assert interest["from"] == ["events.occurred_at", "moment"]
     assert "  brand: the brand, as the catalog says it\n      from items.brand" in said
     assert "\nWITH whole AS (" in said
     assert "-- key" not in said
