@@ -99,9 +99,8 @@ def _write_shop(checkout: Path, rows: int) -> None:
         file.write("order,line,customer,product,qty,total,ordered_at\n")
         for number in range(rows + rows // WEEKS):
             moment = (start + number * step).isoformat(sep=" ", timespec="seconds")
-            file.write(
-                f"{number // 4},{number % 4},{number // 4 * 7919 % 250_000},{number * 104_729 % ITEMS},1,2.50,{moment}\n"
-            )
+            order, customer = number // 4, number // 4 * 7919 % 250_000
+            file.write(f"{order},{number % 4},{customer},{number * 104_729 % ITEMS},1,2.50,{moment}\n")
     with (checkout / "exports" / "products.csv").open("w") as file:
         file.write("product,name\n")
         file.writelines(f"{number},Product {number}\n" for number in range(ITEMS))
