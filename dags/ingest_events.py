@@ -26,13 +26,24 @@ with DAG(
             title="File",
             description="Path of a Parquet or CSV file with events, instead",
         ),
+        "backfill": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^\d+:\d+$",
+            title="Backfill",
+            description="Accepted weeks to read again from the source instead, FIRST:LAST, for example 3:7",
+        ),
     },
     tags=["shoploop"],
 ):
     land_batch = Action(
         task_id="land_batch",
         opens=True,
-        arguments=["--weeks={{ params.weeks }}", "{{ '--file=' ~ params.file if params.file else '' }}"],
+        arguments=[
+            "--weeks={{ params.weeks }}",
+            "{{ '--file=' ~ params.file if params.file else '' }}",
+            "{{ '--backfill=' ~ params.backfill if params.backfill else '' }}",
+        ],
     )
     # A batch that breaks a rule breaks it again: no second try.
     validate_batch = Action(task_id="validate_batch", opens=True, retries=0)

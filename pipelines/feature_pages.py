@@ -7,7 +7,7 @@ import duckdb
 
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.arrow import schema
-from pipelines.features.catalog import Catalog, Feature, faults_of, statement_of, words_for
+from pipelines.features.catalog import Catalog, Feature, statement_of, words_for
 from pipelines.features.lineage import DATA_SETS
 from pipelines.features.views import FeatureError
 from pipelines.params import load_params
@@ -37,6 +37,8 @@ ADDING = """\
 2. Add its name to `build_features.views` in `params.yaml`, after those that it reads.
 3. `make docs` writes its page; it refuses a column that the header does not describe. The tests search the view
    for leaks: what happens, or becomes known, after the moment must change no row of it.
+4. Where the rows of one shopper depend on nothing but the input rows of that shopper and the catalog rows of their
+   items, not on the moment either, add `-- incremental: user_id`: a new week then builds the shoppers it touched.
 
 The SQL runs on DuckDB and, transpiled by sqlglot, on Spark: integer microseconds instead of intervals, explicit casts
 (`CAST(SUM(count) AS BIGINT)`), `ROW_NUMBER` over a total order, no aggregate that depends on the order of rows."""
@@ -46,13 +48,11 @@ def checked_catalog() -> Catalog:
     """The catalog of this checkout.
 
     Raises:
-        FeatureError: The header of a view is not whole; the message says which lines to write.
+        FeatureError: The header of a view is not whole, or it reads what it may not; the message says what to mend.
     """
     catalog = Catalog(load_params(CHECKOUT / "params.yaml").build_features.views)
     faults = [
-        f"pipelines/features/{name}.sql: {fault}"
-        for name, view in catalog.views.items()
-        for fault in faults_of(view)
+        f"pipelines/features/{name}.sql: {fault}" for name in catalog.views for fault in catalog.faults(name)
     ]
     if faults:
         raise FeatureError("\n".join(faults))

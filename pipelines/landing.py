@@ -29,11 +29,11 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.contracts import APPENDED, CONTRACTS, EVENTS, REFERENCE, Contract
-from pipelines.contracts.arrow import conform, schema
 from pipelines.contracts.sifting import Sifted, quarantine_schema
+from pipelines.contracts.versions import matching, read_accepted
 from pipelines.tables import read_json, read_table, write_json, write_table
 
-Kind = Literal["weeks", "posted", "file", "resubmitted"]
+Kind = Literal["weeks", "posted", "file", "late", "backfill", "resubmitted"]
 # What names a quarantined row: the data set, the batch in which it came, its place there.
 CLAIM = pa.schema([("data_set", pa.string()), ("batch_id", pa.string()), ("row", pa.int64())])
 
@@ -48,12 +48,15 @@ class Batch:
 
     Attributes:
         batch_id: Names it, and so makes landing it twice a no-op.
-        kind: Weeks of the source, events posted to the endpoint, a file, or quarantined rows that were mended.
+        kind: Weeks of the source, events posted to the endpoint, a file, what came late about accepted weeks,
+            accepted weeks read again, or quarantined rows that were mended.
         as_of: Its present (ISO 8601, UTC): no row may be later.
         week: The shop week that is complete once it is accepted; None when it completes none.
         first_week: Where its weeks begin; None when it completes none.
         posted_through: Of posted events, the last sequence number; else None.
         source: Where it came from, in words.
+        late_through: Of what was read from the source, how far nothing about accepted weeks is left; else None.
+        repeats: Rows by data set that were left out while they were read, since a later row has their key.
     """
 
     batch_id: str
@@ -63,6 +66,8 @@ class Batch:
     week: int | None = None
     first_week: int | None = None
     posted_through: int | None = None
+    late_through: int | None = None
+    repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Accepted:
         batch: What was landed.
         counts: Per data set ``rows_in``, ``accepted``, ``quarantined`` and ``duplicates``.
         violations: Per data set, rows per broken rule; only rules that were broken.
-        known_from: Earliest ``ingested_at`` of its accepted events (ISO 8601, UTC), None when it has none.
+        known_from: Earliest ``ingested_at`` of its accepted appended rows (ISO 8601, UTC), None when it has none.
     """
 
     batch: Batch
@@ -124,6 +129,10 @@ class Landing:
         """Last sequence number of the posted events that were accepted, 0 before any."""
         return max((record.batch.posted_through or 0 for record in self.accepted()), default=0)
 
+    def late_through(self) -> int:
+        """How far of what was read from the source nothing about accepted weeks is left, 0 before any."""
+        return max((record.batch.late_through or 0 for record in self.accepted()), default=0)
+
     def event_files(self) -> list[Path]:
         """Files of accepted events, oldest present first."""
         return self.files_of(EVENTS.name)
@@ -158,6 +167,12 @@ class Landing:
         if not path.exists():
             return wanted.empty_table()
         return _brought_to(_numbered_once(read_table(path)), wanted)
+
+    def all_quarantined(self, name: str) -> pa.Table:
+        """Quarantined rows of a data set from all accepted batches, oldest present first."""
+        batch_ids = [record.batch.batch_id for record in self.accepted()]
+        empty = quarantine_schema(CONTRACTS[name]).empty_table()
+        return pa.concat_tables([empty, *(self.quarantined(name, batch_id) for batch_id in batch_ids)])
 
     def claims(self, batch_id: str) -> pa.Table:
         """Which quarantined rows the rows of a pending resubmitted batch mend, row by row; see ``CLAIM``."""
@@ -238,15 +253,7 @@ class Landing:
     def known_rows(self, name: str, batch: pa.Table) -> pa.Table:
         """Accepted rows of an appended data set that share a key with ``batch``, in the contract's schema."""
         contract = CONTRACTS[name]
-        files = [str(path) for path in self.files_of(name)]
-        if not files:
-            return schema(contract).empty_table()
-        with duckdb.connect() as connection:
-            connection.register("batch", batch.select([contract.key]))
-            # A column that the contract got later is missing in older files.
-            query = f"from read_parquet($files, union_by_name = true) semi join batch using ({contract.key})"
-            found = connection.sql(query, params={"files": files}).to_arrow_table()
-        return conform(found, contract, f"accepted {name}")
+        return matching(self.files_of(name), contract, batch.select([contract.key]))
 
     def _quarantine(self, name: str, batch_id: str, rows: pa.Table) -> None:
         """Keep quarantined rows; those of an earlier judgement that was interrupted must not stay."""
@@ -256,10 +263,16 @@ class Landing:
         else:
             path.unlink(missing_ok=True)
 
+    def known_versions(self, batch: pa.Table) -> pa.Table:
+        """Accepted events that share an id with ``batch``, and the accepted corrections of them."""
+        files, ids = self.event_files(), batch["event_id"]
+        first = matching(files, EVENTS, pa.table({EVENTS.key: ids}))
+        return pa.concat_tables([first, matching(files, EVENTS, pa.table({"corrects": ids}))])
+
     def _replace_rows(self, contract: Contract, rows: pa.Table) -> None:
         path = self.reference_file(contract.name)
         if path.exists():
-            rows = replace_rows(read_table(path), rows, contract.key)
+            rows = replace_rows(read_accepted(path, contract), rows, contract.key)
         write_table(path, rows.sort_by([(contract.key, "ascending")]))
 
     def _claims(self, batch_id: str) -> Path:

@@ -24,7 +24,8 @@ class Shop(Section):
     source: str
     timezone: str
     first_week: date
-    history_until_week: int = Field(ge=3)
+    history_until_week: int | None = Field(ge=3)
+    rows_per_batch: int = Field(ge=1000)
 
 
 class ValidateData(Section):
@@ -48,6 +49,7 @@ class BuildFeatures(Section):
     """Which views are built, and by what."""
 
     engine: Literal["duckdb", "spark"]
+    touched_share_limit: float = Field(ge=0, le=1)
     views: tuple[str, ...] = Field(min_length=1)
 
 

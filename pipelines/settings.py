@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     airflow_url: str = ""
     endpoint_url: str = ""
     airflow_database_url: str = ""
+    feature_builds: Path | None = None
     spark_master: str = "local[*]"
     spark_driver_memory: str = "2g"
 
@@ -39,6 +40,11 @@ class Settings(BaseSettings):
     def landing(self) -> Path:
         """Raw, accepted and quarantined batches."""
         return self.home / "landing"
+
+    @property
+    def staged(self) -> Path:
+        """What was read from the shop's own sources, mapped and not yet landed."""
+        return self.home / "staged"
 
     @property
     def clock_file(self) -> Path:

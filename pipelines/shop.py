@@ -8,9 +8,13 @@ from pipelines.landing import Landing
 from pipelines.params import Params, ParamsError, load_params
 from pipelines.settings import Settings
 from pipelines.sources.complete_journey import CompleteJourney
+from pipelines.sources.declaration import load_source
+from pipelines.sources.declared import DeclaredSource
+from pipelines.sources.shop_source import ShopSource
+from pipelines.sources.staging import Staging
 from pipelines.weeks import ShopCalendar
 
-SOURCES = {"complete_journey": CompleteJourney}
+COMPLETE_JOURNEY = "complete_journey"
 
 
 @dataclass(frozen=True)
@@ -24,26 +28,41 @@ class OpenShop:
     state_file: Path
     data_docs: Path
     expectations: Path
+    declarations: Path
+    checkout: Path
+    staged: Path
 
-    def source(self) -> CompleteJourney:
+    def source(self) -> ShopSource:
         """The shop's own data.
 
         Raises:
-            ParamsError: ``shop.source`` names no adapter.
+            ParamsError: ``shop.source`` names neither the default shop nor a declaration.
+            SourceError: The declaration cannot be used.
         """
         name = self.params.shop.source
-        if name not in SOURCES:
+        if name == COMPLETE_JOURNEY:
+            return CompleteJourney(self.calendar)
+        path = self.declarations / f"{name}.yaml"
+        if not path.is_file():
+            declared = sorted(file.stem for file in self.declarations.glob("*.yaml"))
             raise ParamsError(
-                f"params.yaml: shop.source: expected one of {', '.join(SOURCES)}, found {name!r}"
+                f"params.yaml: shop.source: expected one of {', '.join([COMPLETE_JOURNEY, *declared])}, found "
+                f"{name!r}; `shoploop source add {name}` makes {path}"
             )
-        return SOURCES[name](self.calendar)
+        return DeclaredSource(
+            load_source(path),
+            self.calendar,
+            self.checkout,
+            Staging(self.staged / name),
+            self.params.shop.rows_per_batch,
+        )
 
 
 def open_shop(settings: Settings, workspace: Path | None = None) -> OpenShop:
-    """The shop that ``settings`` and ``params.yaml`` describe: the workspace's if it has one, else the "
-    "checkout's."""
-    own = workspace / "params.yaml" if workspace else None
-    params = load_params(own if own and own.exists() else settings.checkout / "params.yaml")
+    """The shop that ``settings`` and ``params.yaml`` describe: the workspace's if it has one, else the checkout's."""
+    own = workspace is not None and (workspace / "params.yaml").exists()
+    code = workspace if workspace is not None and own else settings.checkout
+    params = load_params(code / "params.yaml")
     return OpenShop(
         params=params,
         calendar=ShopCalendar.of(params.shop),
@@ -52,4 +71,7 @@ def open_shop(settings: Settings, workspace: Path | None = None) -> OpenShop:
         state_file=settings.state_file,
         data_docs=settings.data_docs,
         expectations=settings.home / "great_expectations",
+        declarations=code / "sources",
+        checkout=settings.checkout,
+        staged=settings.staged,
     )

@@ -79,6 +79,8 @@ def stage_environment(settings: Settings, workspace: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "SHOPLOOP_HOME": str(settings.home.resolve()),
         "SHOPLOOP_CHECKOUT": str(settings.checkout.resolve()),
+        # A side cache, never an output: what is built from it is what would be built without.
+        "SHOPLOOP_FEATURE_BUILDS": str((settings.feature_builds or caches / "feature-builds").resolve()),
         "DVC_GLOBAL_CONFIG_DIR": str(caches / "dvc-global"),
         "DVC_SYSTEM_CONFIG_DIR": str(caches / "dvc-system"),
         "DVC_SITE_CACHE_DIR": str(caches / "dvc-site"),

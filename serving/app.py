@@ -11,6 +11,7 @@ import msgspec
 
 from serving import pages
 from serving.environment import Environment
+from serving.event_log import check_token
 from serving.plane import DataPlane, new_request_id
 from serving.routes import ROUTES, Route
 from serving.schemas import MAX_BODY_BYTES, ErrorAnswer, RefusalError
@@ -87,8 +88,10 @@ class App:
         self._plane.metrics.seconds.labels(path).observe(time.perf_counter() - started)
 
     def _extra_headers(self, path: str, status: int) -> list[tuple[bytes, bytes]]:
-        closing = [(b"connection", b"close")] if self._draining else []
-        return closing + ([(b"allow", self._allowed[path])] if status == 405 else [])
+        extra = [(b"connection", b"close")] if self._draining else []
+        if status == 401:
+            extra.append((b"www-authenticate", b"Bearer"))
+        return [*extra, (b"allow", self._allowed[path])] if status == 405 else extra
 
     async def _respond(
         self, plane: DataPlane, scope: Message, receive: Receive, request_id: str
@@ -99,7 +102,9 @@ class App:
                 return 200, route.kind, route.body
             if self._draining and route.path == "/readyz":
                 raise RefusalError(503, "draining", "The process is about to stop")
-            body = await _read(scope, receive) if route.request else b""
+            if route.needs_token:
+                check_token(_header(scope, b"authorization"), self._environment.events_token)
+            body = await _read(scope, receive) if route.request else scope["query_string"]
             answer = await getattr(plane, route.handler)(body, request_id)
         except RefusalError as refused:
             answer = ErrorAnswer(refused.error, refused.message, request_id)
@@ -111,7 +116,7 @@ class App:
             answer = ErrorAnswer("internal_error", "This is a defect; the log has the request id", request_id)
             return 500, JSON_TYPE, encoder.encode(answer)
         if isinstance(answer, bytes):
-            return 200, b"text/plain; version=0.0.4; charset=utf-8", answer
+            return 200, route.kind, answer
         return 200, JSON_TYPE, encoder.encode(answer)
 
     def _route(self, scope: Message) -> Route | pages.Page:
@@ -175,8 +180,13 @@ async def _refuse_large(receive: Receive, size: int, more: bool = True) -> None:
 
 
 def _request_id(scope: Message) -> str:
-    given: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    given = _header(scope, b"x-request-id")
     return given.decode() if REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def _header(scope: Message, wanted: bytes) -> bytes:
+    found: bytes = next((value for name, value in scope["headers"] if name == wanted), b"")
+    return found
 
 
 async def _send(

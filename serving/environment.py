@@ -20,6 +20,7 @@ class Environment(msgspec.Struct, frozen=True):
         clock_file: The recorded shop clock; without one the shop lives in real time.
         bundle: Folder of the model bundle.
         release_id: Name of the release, shown in every answer.
+        events_token: Who reads the event log has to send it; without one nobody can read it.
         variant: Which arm of an experiment this process is, shown in every answer.
         served_features_share: Share of the recommendation requests whose features are logged, for
             `shoploop features replay`; chosen by request id.
@@ -32,6 +33,7 @@ class Environment(msgspec.Struct, frozen=True):
     clock_file: Path | None = None
     bundle: Path = SOURCE_ROOT / "bundle"
     release_id: str = "unreleased"
+    events_token: str = ""
     variant: str = "champion"
     served_features_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
     served_features_mib: Annotated[int, Meta(ge=1)] = 256

@@ -37,17 +37,25 @@ def openapi() -> dict[str, Any]:
             "description": "Recommendations, similar items and events of one shop.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
 def _operation(route: Route) -> dict[str, Any]:
     sent, answered = route.example
+    content = _content(route.answer, answered, route.kind)
     operation: dict[str, Any] = {
         "operationId": route.handler,
         "summary": route.summary,
-        "responses": {"200": {"description": "The answer.", "content": _content(route.answer, answered)}},
+        "responses": {"200": {"description": "The answer.", "content": content}},
     }
+    if route.query is not None:
+        operation["parameters"] = _parameters(route.query)
+    if route.needs_token:
+        operation["security"] = [{"token": []}]
     for status, meaning in route.refusals.items():
         operation["responses"][str(status)] = {"description": meaning, "content": _content(ErrorAnswer, None)}
     if route.request is not None:
@@ -55,9 +63,15 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
-def _content(kind: Any, example: Any) -> dict[str, Any]:
+def _parameters(query: Any) -> list[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([query])
+    fields = components[query.__name__]["properties"].items()
+    return [{"name": name, "in": "query", "required": False, "schema": field} for name, field in fields]
+
+
+def _content(kind: Any, example: Any, text: bytes = b"") -> dict[str, Any]:
     if kind is None:
-        return {"text/plain": {"schema": {"type": "string"}}}
+        return {text.decode().split(";")[0]: {"schema": {"type": "string"}}}
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
     shown = {} if example is None else {"example": msgspec.to_builtins(example)}
     return {"application/json": {"schema": schema, **shown}}
@@ -80,6 +94,9 @@ def _section(route: Route, document: dict[str, Any]) -> str:
     ]
     if route.request is not None:
         parts.append(_fields(route, document))
+    if route.query is not None:
+        rows = "".join(_parameter_row(parameter) for parameter in _parameters(route.query))
+        parts.append(f"<h3>Query</h3><table><tr><th>Parameter<th>Type<th>Default{rows}</table>")
     parts.append(f"<h3>Try it</h3><pre>{html.escape(_curl(route, sent))}</pre>")
     if answered is not None:
         parts.append(f"<h3>Answer</h3><pre>{_pretty(answered)}</pre>")
@@ -88,6 +105,11 @@ def _section(route: Route, document: dict[str, Any]) -> str:
         rows = "".join(f"<tr><td><code>{code}</code><td>{html.escape(why)}" for code, why in refusals)
         parts.append(f"<h3>Refusals</h3><table>{rows}</table>")
     return "".join(parts) + "</section>"
+
+
+def _parameter_row(parameter: dict[str, Any]) -> str:
+    field = parameter["schema"]
+    return f"<tr><td><code>{parameter['name']}</code><td>{_kind(field)}<td>{field['default']}"
 
 
 def _fields(route: Route, document: dict[str, Any]) -> str:
@@ -117,6 +139,8 @@ LIMITS = (("minimum", "maximum"), ("minLength", "maxLength"))
 
 def _curl(route: Route, sent: Any) -> str:
     command = f"curl -s http://127.0.0.1:3000{route.path}"
+    if route.needs_token:
+        command += " \\\n  -H 'Authorization: Bearer '$SHOPLOOP_EVENTS_TOKEN"
     return command if sent is None else f"{command} \\\n  -d '{json.dumps(sent)}'"
 
 

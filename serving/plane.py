@@ -11,6 +11,7 @@ from pipelines.domain import BundleError, History, RankedList
 from pipelines.ranking.feature_values import NOTHING
 from serving.clock import ServingClock, iso, micros
 from serving.environment import Environment
+from serving.event_log import read_log, read_query
 from serving.group_commit import GroupCommit, OverloadError, connect
 from serving.impressions import Impression, ImpressionLog
 from serving.metrics import Metrics
@@ -105,6 +106,10 @@ class DataPlane:
         self.metrics.events.labels("accepted").inc(accepted)
         self.metrics.events.labels("duplicate").inc(len(events) - accepted)
         return EventsAnswer(request_id, accepted, len(events) - accepted)
+
+    async def event_log(self, query: bytes, _: str) -> bytes:
+        """What was posted after a sequence number; read in a thread, since the loop has requests to answer."""
+        return await asyncio.to_thread(read_log, self._environment.state_file, read_query(query))
 
     async def release(self, _: bytes, __: str) -> ReleaseAnswer:
         """What this process serves."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from serving.event_log import EventsQuery
 from serving.schemas import (
     EventsAnswer,
     HealthAnswer,
@@ -25,6 +26,9 @@ class Route(msgspec.Struct, frozen=True):
         answer: Type of the answer, None for plain text.
         example: A request body and the answer it may get.
         refusals: Status codes beside 200 and what they mean here.
+        query: Type of the query string, None where there is none.
+        needs_token: Whether the header ``Authorization: Bearer <token>`` is asked for.
+        kind: Content type of an answer that is bytes.
     """
 
     method: str
@@ -35,6 +39,9 @@ class Route(msgspec.Struct, frozen=True):
     answer: Any = None
     example: tuple[Any, Any] = (None, None)
     refusals: dict[int, str] = {}
+    query: Any = None
+    needs_token: bool = False
+    kind: bytes = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 _BODY_REFUSALS = {
@@ -82,6 +89,17 @@ ROUTES = (
         PostedEvent | list[PostedEvent], EventsAnswer,
         (_EVENT, EventsAnswer("6f1c2e", accepted=1, duplicates=0)),
         {**_BODY_REFUSALS, 503: "The event log cannot be written; nothing was stored."},
+    ),
+    Route(
+        "GET", "/v1/events", "event_log",
+        "The event log after a sequence number, in the order of arrival: one event a line, with its `seq`.",
+        refusals={
+            400: "A parameter is unknown or out of range; the message says.",
+            401: "The token is missing or wrong.",
+            403: "The log cannot be read here: no SHOPLOOP_EVENTS_TOKEN is set.",
+            503: "The log cannot be read at the moment.",
+        },
+        query=EventsQuery, needs_token=True, kind=b"application/x-ndjson",
     ),
     Route(
         "GET", "/v1/release", "release", "Which release and model answer here.",

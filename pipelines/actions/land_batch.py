@@ -1,9 +1,11 @@
 """Land what is new: events posted to the endpoint, weeks of the shop's source, or a file."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pipelines.batches import Intake
 from pipelines.contracts import CONTRACTS
 from pipelines.landing import Batch, LandingError
 from pipelines.run_facts import write_result
@@ -11,6 +13,7 @@ from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
 from pipelines.sources.files import read_file
 from pipelines.sources.posted_events import read_posted
+from pipelines.sources.shop_source import Say, ShopSource, Tables
 from pipelines.tables import read_json, sha256
 from pipelines.workspace import RUN_FOLDER
 
@@ -42,6 +45,7 @@ class LandRequest:
         file: Instead of the source: a Parquet or CSV file in a contract's columns.
         data_set: Which contract ``file`` is in.
         week: The shop week that ``file`` completes; without it the file completes none.
+        backfill: Instead of new weeks: accepted weeks, first and last, to be read from the source again.
     """
 
     weeks: int = 0
@@ -49,12 +53,22 @@ class LandRequest:
     file: Path | None = None
     data_set: str = "events"
     week: int | None = None
+    backfill: tuple[int, int] | None = None
 
 
 def land_batch(
-    settings: Settings, request: LandRequest | None = None, workspace: Path | None = None
+    settings: Settings,
+    request: LandRequest | None = None,
+    workspace: Path | None = None,
+    say: Say = lambda _: None,
 ) -> LandResult:
     """Land what is new; with a workspace the result is also in its ``run/land_batch.json``.
+
+    Args:
+        settings: This installation's.
+        request: What to land.
+        workspace: The run's own folder.
+        say: Is told how far a long reading has come.
 
     Raises:
         LandingError, ContractError, StorageError: What is at fault and the remedy; nothing was landed.
@@ -65,8 +79,13 @@ def land_batch(
         repair_clock(shop)
         if asked.file:
             result = _land_file(shop, asked.file, asked)
+        elif asked.backfill:
+            result = _land_again(shop, *asked.backfill, say)
         else:
-            result = _land_new(shop, asked, _target_week(shop, asked, workspace))
+            source = shop.source()
+            _require_same_source(shop, source)
+            source.pull(say)
+            result = _land_new(shop, source, asked, _target_week(shop, source, asked, workspace))
     if workspace is not None:
         write_result(workspace, "land_batch", asdict(result))
     return result
@@ -79,28 +98,54 @@ def repair_clock(shop: OpenShop) -> None:
         shop.clock.advance(last, shop.calendar.end(last))
 
 
-def _target_week(shop: OpenShop, asked: LandRequest, workspace: Path | None) -> int:
+def _require_same_source(shop: OpenShop, source: ShopSource) -> None:
+    """Weeks of two shops must not become one history."""
+    others = {
+        record.batch.source
+        for record in shop.landing.accepted()
+        if record.batch.kind == "weeks" and record.batch.source != source.name
+    }
+    if others:
+        raise LandingError(
+            f"{shop.landing.root}: holds weeks of {', '.join(sorted(others))}, and params.yaml names the source "
+            f"{source.name}: one history cannot be of two shops. Give the new one a home of its own: "
+            "SHOPLOOP_HOME=/path/to/home, then repeat the command"
+        )
+
+
+def _target_week(shop: OpenShop, source: ShopSource, asked: LandRequest, workspace: Path | None) -> int:
     """The week to land up to; a workspace keeps it, so that the task tried again lands no further week."""
     kept = workspace / RUN_FOLDER / f"{TARGET}.json" if workspace else None
     if kept and kept.is_file():
         return int(read_json(kept)["until_week"])
-    source = shop.source()
-    so_far = shop.landing.last_week() or shop.params.shop.history_until_week
+    landed, history, ends = shop.landing.last_week(), shop.params.shop.history_until_week, source.last_week
+    # Without a replay there is nothing to wait for: whatever week is over lands.
+    so_far = ends if history is None else landed or min(history, ends)
     target = asked.until_week if asked.until_week is not None else so_far + asked.weeks
-    if target > source.last_week:
+    if target > ends:
         raise LandingError(
-            f"{source.name} ends with week {source.last_week}: expected a week up to that, found {target}; "
+            f"{source.name} ends with week {ends}: expected a week up to that, found {target}; "
             "land fewer weeks, or a file of your own with `shoploop land --file`"
+        )
+    if not target and not landed:
+        raise LandingError(
+            f"{source.name} has no complete week yet: expected an event after the first week of the shop "
+            f"(params.yaml: shop.first_week {shop.calendar.first_week}); `shoploop source check` shows what it has"
         )
     if workspace:
         write_result(workspace, TARGET, {"until_week": target})
     return target
 
 
-def _land_new(shop: OpenShop, asked: LandRequest, target: int) -> LandResult:
-    """Posted events first, in the present in which they came: a week that is accepted may move the clock on."""
+def _land_new(shop: OpenShop, source: ShopSource, asked: LandRequest, target: int) -> LandResult:
+    """Posted and late events first, in the present in which they came: an accepted week may move the clock on."""
     last = shop.landing.last_week()
-    batch_ids = [*_land_posted(shop), *_land_weeks(shop, last, target)]
+    intake = Intake(source, shop.landing, shop.calendar, shop.clock.now())
+    batch_ids = [*_land_posted(shop), *_land_all(shop, intake.late())]
+    came_late = any(batch_id.startswith("late-") for batch_id in batch_ids)
+    history = min(shop.params.shop.history_until_week or target, target)
+    for first, through in [(1, history), (history + 1, target)] if last == 0 else [(last + 1, target)]:
+        batch_ids += _land_all(shop, intake.weeks(first, through, came_late)) if first <= through else []
     if not batch_ids and asked.until_week is not None:
         said = (
             f"week {asked.until_week} is already accepted (the last accepted week is {last}): nothing to land"
@@ -113,25 +158,29 @@ def _land_new(shop: OpenShop, asked: LandRequest, target: int) -> LandResult:
     return LandResult("landed", tuple(batch_ids), f"landed {', '.join(batch_ids)}")
 
 
-def _land_weeks(shop: OpenShop, last: int, target: int) -> list[str]:
-    history = shop.params.shop.history_until_week
-    first_batch = [(1, min(history, target))] if last == 0 else []
-    ranges = [*first_batch, *((week, week) for week in range((last or history) + 1, target + 1))]
-    return [_land_week_range(shop, first, through) for first, through in ranges]
+def _land_all(shop: OpenShop, batches: Iterator[tuple[Batch, Tables]]) -> list[str]:
+    landed = []
+    for batch, tables in batches:
+        shop.landing.land(batch, tables)
+        landed.append(batch.batch_id)
+    return landed
 
 
-def _land_week_range(shop: OpenShop, first: int, last: int) -> str:
-    batch_id = f"week-{last:02d}" if first == last else f"weeks-{first:02d}-{last:02d}"
+def _land_again(shop: OpenShop, first: int, last: int, say: Say) -> LandResult:
+    """Read accepted weeks again; what they say now is known from now on."""
+    accepted = shop.landing.last_week()
+    if not 1 <= first <= last <= accepted:
+        raise LandingError(
+            f"backfill: expected accepted weeks, 1 to {accepted}, found {first} to {last}; weeks after "
+            f"{accepted} land with `shoploop land --weeks`"
+        )
     source = shop.source()
-    tables = source.read_weeks(first, last)
-    batch = Batch(
-        batch_id, "weeks", shop.calendar.end(last).isoformat(), source.name, week=last, first_week=first
-    )
-    # Reference data may be empty in a week; a batch without events may not, and validation says so.
-    shop.landing.land(
-        batch, {name: table for name, table in tables.items() if table.num_rows or name == "events"}
-    )
-    return batch_id
+    _require_same_source(shop, source)
+    intake = Intake(source, shop.landing, shop.calendar, shop.clock.now())
+    batch_ids = _land_all(shop, intake.again(first, last, say))
+    if not batch_ids:
+        return LandResult("nothing_new", (), f"{source.name} has no row of the weeks {first} to {last}")
+    return LandResult("landed", tuple(batch_ids), f"landed {', '.join(batch_ids)}")
 
 
 def _land_posted(shop: OpenShop) -> list[str]:

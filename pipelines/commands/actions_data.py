@@ -26,13 +26,18 @@ def land_batch(
     ] = None,
     data_set: Annotated[str, typer.Option(help="The contract that the file is in.")] = "events",
     week: Annotated[int | None, typer.Option(help="The shop week that the file completes.", min=1)] = None,
+    backfill: Annotated[
+        str | None, typer.Option(help="Or: accepted weeks to read again, FIRST:LAST.")
+    ] = None,
 ) -> None:
-    """Land what is new: posted events, weeks of the source, or a file."""
+    """Land what is new: posted events, weeks of the source, a file, or past weeks anew."""
     from pipelines.actions.land_batch import LandRequest, land_batch
+    from pipelines.commands.land import read_range
 
-    request = LandRequest(weeks, until_week, file, data_set, week)
+    again = read_range(backfill) if backfill else None
+    request = LandRequest(weeks, until_week, file, data_set, week, again)
     with explained():
-        say(land_batch(settings(), request, workspace).message)
+        say(land_batch(settings(), request, workspace, say).message)
 
 
 @app.command("validate_batch")
@@ -68,11 +73,12 @@ def explained() -> Iterator[None]:
     from pipelines.contracts.declaration import ContractError
     from pipelines.landing import LandingError
     from pipelines.params import ParamsError
+    from pipelines.sources.declaration import SourceError
     from pipelines.tables import StorageError
 
     try:
         yield
     except StorageError as error:  # a full disk may have room later
         fail(str(error), 1)
-    except (BatchRefusedError, ContractError, LandingError, ParamsError, ClockError) as error:
+    except (BatchRefusedError, ContractError, LandingError, ParamsError, SourceError, ClockError) as error:
         fail(str(error), CANNOT_SUCCEED)

@@ -65,15 +65,16 @@ def list_features(as_json: AsJson = False) -> None:
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show one view: what its columns mean, from which columns of the contracts each comes, its SQL."""
     with _in_words():
-        feature = _catalog().feature(name)
+        catalog = _catalog()
+        feature, faults = catalog.feature(name), catalog.faults(name)
     if as_json:
-        say_json(feature.as_dict())
+        say_json(feature.as_dict() | {"faults": faults})
     else:
-        _say_feature(feature)
+        _say_feature(feature, faults)
 
 
-def _say_feature(feature: "Feature") -> None:
-    from pipelines.features.catalog import faults_of, statement_of, words_for
+def _say_feature(feature: "Feature", faults: list[str]) -> None:
+    from pipelines.features.catalog import statement_of, words_for
 
     view = feature.view
     say(f"{view.name}: {view.meaning}")
@@ -85,8 +86,8 @@ def _say_feature(feature: "Feature") -> None:
     for column, origins in feature.lineage.items():
         say(f"  {column}: {view.columns.get(column, 'not described')}")
         say(f"      from {words_for(origins)}")
-    for fault in faults_of(view):
-        say(f"  In the header of {view.name}.sql: {fault}")
+    for fault in faults:
+        say(f"  {view.name}.sql: {fault}")
     say(f"\n{statement_of(view)}")
 
 

@@ -21,9 +21,13 @@ def land(
         Path | None,
         typer.Option(help="Events in Parquet or CSV.", exists=True, dir_okay=False, resolve_path=True),
     ] = None,
+    backfill: Annotated[
+        str | None,
+        typer.Option(metavar="FIRST:LAST", help="Accepted weeks to read again from the source, e.g. 3:7."),
+    ] = None,
     follow: Annotated[bool, typer.Option(help="Also show the training run that the landing starts.")] = True,
 ) -> None:
-    """Land the next real weeks, or a file.
+    """Land the next real weeks, a file, or past weeks anew.
 
     With the stack up this is the DAG `ingest_events`; without it the batch is landed here
     and no training starts.
@@ -31,16 +35,26 @@ def land(
     from pipelines.settings import settings
     from pipelines.stack.supervisor import is_up
 
-    if (weeks is None) == (file is None):
-        fail("Say what to land: either --weeks N or --file F.", code=2)
-    conf: dict[str, Any] = {"file": str(file)} if file else {"weeks": weeks}
+    if sum(given is not None for given in (weeks, file, backfill)) != 1:
+        fail("Say what to land: one of --weeks N, --file F and --backfill FIRST:LAST.", code=2)
+    if backfill is not None:
+        read_range(backfill)
+    conf: dict[str, Any] = {"weeks": weeks or 0, "file": str(file) if file else None, "backfill": backfill}
     if is_up(settings()):
         with_airflow(lambda airflow: _by_airflow(airflow, conf, follow))
     else:
-        _here(settings(), weeks, file)
+        _here(settings(), weeks, file, backfill)
 
 
-def _here(settings: "Settings", weeks: int | None, file: Path | None) -> None:
+def read_range(text: str) -> tuple[int, int]:
+    """First and last week of ``FIRST:LAST``; anything else ends the command."""
+    first, colon, last = text.partition(":")
+    if not (colon and first.isdecimal() and last.isdecimal()):
+        fail(f"--backfill: expected FIRST:LAST, two week numbers such as 3:7, found {text!r}", code=2)
+    return int(first), int(last)
+
+
+def _here(settings: "Settings", weeks: int | None, file: Path | None, backfill: str | None) -> None:
     """Land and validate in this process, as the first two tasks of the DAG do."""
     from pipelines.actions.land_batch import LandRequest, land_batch
     from pipelines.actions.validate_batch import validate_batch
@@ -48,7 +62,9 @@ def _here(settings: "Settings", weeks: int | None, file: Path | None) -> None:
 
     say("The stack is not up, so this is done here")
     with explained():
-        say(land_batch(settings, LandRequest(weeks=weeks or 0, file=file)).message)
+        again = read_range(backfill) if backfill else None
+        request = LandRequest(weeks=weeks or 0, file=file, backfill=again)
+        say(land_batch(settings, request, say=say).message)
         result = validate_batch(settings)
     say(result.message)
     say(f"Great Expectations' findings: {result.data_docs}")

@@ -1,5 +1,6 @@
 """`shoploop source`: describe a shop's own data, check the description, and work for that shop."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,14 +12,57 @@ import typer
 from pipelines.commands.console import fail, say, say_json, whisper
 
 if TYPE_CHECKING:
-    from pipelines.sources.checking import SourceFinding
     from pipelines.sources.declaration import SourceDeclaration
+    from pipelines.sources.findings import SourceFinding
 
 app = typer.Typer(
     name="source", help="Bring your own shop: describe its data, check, and use them.", no_args_is_help=True
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
 Named = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in sources/, or a YAML file.")]
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it: small letters, digits and underscores.")],
+    location: Annotated[
+        str, typer.Option(help="Folder, s3://bucket/prefix, database URL or http(s) URL.")
+    ] = "",
+    kind: Annotated[
+        str, typer.Option(help="files, database or stream; else what the location looks like.")
+    ] = "",
+    from_: Annotated[
+        str, typer.Option("--from", help="Only these files (a glob) or this table; else all that is there.")
+    ] = "",
+    timezone: Annotated[
+        str, typer.Option(help="Of moments that carry no zone, for example Europe/Berlin.")
+    ] = "",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code, for example EUR.")] = "",
+) -> None:
+    """Write a first sources/NAME.yaml, guessed from what lies at a location.
+
+    Asks for what the options leave open. The guesses are for you to correct.
+    """
+    from pipelines.settings import settings
+    from pipelines.sources.adding import add_source
+    from pipelines.sources.sniffing import kind_of
+
+    location = location or _asked("--location", "Where are the data")
+    top = {"name": name, "kind": kind or kind_of(location), "location": location}
+    top["timezone"] = timezone or _asked(
+        "--timezone", "Time zone of moments that carry none, such as Europe/Berlin"
+    )
+    top["currency"] = currency or _asked("--currency", "Currency, such as EUR")
+    with explained():
+        path = add_source(settings().checkout, top, from_ or None)
+    say(f"Wrote {path}: read it, and correct what was guessed wrongly")
+    say(f"Next: `shoploop source check {name}` shows what it makes of the data")
+
+
+def _asked(option: str, question: str) -> str:
+    if not sys.stdin.isatty():
+        fail(f"Say {option}: nobody is there to be asked.", code=2)
+    return str(typer.prompt(question))
 
 
 @app.command("check")

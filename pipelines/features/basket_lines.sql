@@ -1,6 +1,7 @@
 -- What was bought together: one row per household, basket and item.
 -- key: user_id, basket, item_id
 -- windows: everything known before the moment
+-- incremental: user_id
 -- A household's lines with one basket id are one basket, at the moment of the earliest: an order may arrive line
 -- by line. Lines without an id are one basket a moment.
 -- Only what may be recommended is kept: fuel and coupon lines are events, but nobody wants them suggested. They

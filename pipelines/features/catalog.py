@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from pipelines.features.lineage import MOMENT, Lineage, output_of, reads_of
+from pipelines.features.lineage import MOMENT, Lineage, beyond_reach, output_of, reach_fault, reads_of
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 
 BUILT = Path("data/features/holdout")
@@ -78,6 +78,17 @@ class Catalog:
         """
         view = self.view(name)
         return Feature(view, reads_of(view), self._lineage.of(name))
+
+    def faults(self, name: str) -> list[str]:
+        """What is wrong with a view: its header, and what it reads beyond its reach.
+
+        Raises:
+            UnknownFeatureError: There is none of this name.
+            FeatureError: Its SQL cannot be parsed.
+        """
+        view = self.view(name)
+        before = list(self.views)[: list(self.views).index(name)]
+        return [*faults_of(view), *map(reach_fault, beyond_reach(view, before))]
 
 
 def summary_of(view: View) -> dict[str, Any]:

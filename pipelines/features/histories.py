@@ -74,6 +74,9 @@ class Histories:
 
     def take(self, wanted: NDArray[np.str_]) -> "Histories":
         """The histories of some shoppers, in their order; one who is not here has an empty history."""
+        if not len(self):
+            nobody = np.zeros(len(wanted) + 1, np.int64)
+            return Histories(wanted, nobody, self.item_ids, self.items, self.times, self.baskets)
         at = np.searchsorted(self.user_ids, wanted)
         found = (at < len(self.user_ids)) & (self.user_ids[np.minimum(at, len(self.user_ids) - 1)] == wanted)
         starts = np.where(found, self.offsets[np.where(found, at, 0)], 0)

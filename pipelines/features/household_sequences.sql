@@ -1,6 +1,7 @@
 -- What a household bought last, in order: the last 50 lines of each household, one row each.
 -- key: user_id, position
 -- windows: the last 50 lines known before the moment
+-- incremental: user_id
 -- A basket is a set: its lines are placed by item id, and `baskets_ago` says which of them belong together.
 -- column user_id: the household
 -- column position: place counted back from the moment, 1 is the latest, number

@@ -1,6 +1,7 @@
 -- Who shops: how long known, how often, how much. Slices of the evaluation are cut by these.
 -- key: user_id
 -- windows: everything known before the moment
+-- incremental: user_id
 -- column user_id: the household
 -- column baskets: its baskets, number
 -- column items: different items that it bought, number

@@ -25,6 +25,8 @@ class View:
         windows: How far back it looks.
         columns: Meaning and unit of each output column, in the header's order.
         notes: What else the header says.
+        incremental: Column by which a part of the view may be built alone, see pipelines/features/incremental.py;
+            empty for none.
     """
 
     name: str
@@ -34,6 +36,7 @@ class View:
     windows: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
+    incremental: str = ""
 
 
 def read_view(name: str, folder: Path = FOLDER) -> View:
@@ -60,15 +63,17 @@ def read_view(name: str, folder: Path = FOLDER) -> View:
     columns = dict(line.split(": ", 1) for line in header["column"])
     key = tuple(column.strip() for column in header["key"][0].split(","))
     meaning, windows, notes = (" ".join(header[part]) for part in ("meaning", "windows", "notes"))
-    return View(name, key, sql, meaning, windows, columns, notes)
+    return View(name, key, sql, meaning, windows, columns, notes, "".join(header["incremental"]))
 
 
 def _read_header(sql: str) -> dict[str, list[str]]:
     """The comment lines before the statement by what they say; untagged ones after the key are notes."""
-    header: dict[str, list[str]] = {part: [] for part in ("meaning", "key", "windows", "column", "notes")}
+    header: dict[str, list[str]] = {
+        part: [] for part in ("meaning", "key", "windows", "incremental", "column", "notes")
+    }
     for line in takewhile(lambda line: line.startswith("--"), sql.splitlines()):
         text = line.removeprefix("--").strip()
-        tag = re.match(r"(key|windows|column)(?:: ?| (?=\w+: ))(.+)", text)
+        tag = re.match(r"(key|windows|incremental|column)(?:: ?| (?=\w+: ))(.+)", text)
         if tag is not None:
             header[tag[1]].append(tag[2])
         else:

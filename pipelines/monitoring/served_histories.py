@@ -79,7 +79,7 @@ def rebuild_histories(
 
 _KNOWN = """
 CREATE TABLE known AS
-SELECT landed.* REPLACE ({renamed}) FROM asked JOIN landed ON landed.user_id = asked.shopper
+SELECT landed.* EXCLUDE (seq) REPLACE ({renamed}) FROM asked JOIN landed ON landed.user_id = asked.shopper
 UNION ALL BY NAME
 SELECT posted.* EXCLUDE (seq) REPLACE ({renamed}) FROM asked JOIN posted ON posted.user_id = asked.shopper
 WHERE posted.seq > $judged AND posted.seq <= asked.posted_through
@@ -103,17 +103,14 @@ def _load(
     database.register("asked", pa.table(asked))
     database.register("event_log", sources.posted)
     database.execute("CREATE TABLE posted AS SELECT *, TRUE AS is_fresh FROM event_log")
-    files = [str(path) for path in sources.landed]
-    landed = (
-        "read_parquet($files, union_by_name = true)"
-        if files
-        else "(SELECT * EXCLUDE (seq) FROM event_log LIMIT 0)"
-    )
-    database.execute(
-        f"CREATE TABLE landed AS SELECT *, FALSE AS is_fresh FROM {landed}"
-        " WHERE user_id IN (SELECT shopper FROM asked)",
-        {"files": files} if files else {},
-    )
+    # Files of an older version of the contract lack its new columns.
+    database.execute("CREATE TABLE landed AS SELECT * REPLACE (FALSE AS is_fresh) FROM posted LIMIT 0")
+    if sources.landed:
+        database.execute(
+            "INSERT INTO landed BY NAME SELECT *, FALSE AS is_fresh, 0 AS seq FROM read_parquet($files,"
+            " union_by_name = true) WHERE user_id IN (SELECT shopper FROM asked)",
+            {"files": [str(path) for path in sources.landed]},
+        )
     # Requests share events: ids are made their own, so that a correction known to one does not reach another.
     renamed = ["number AS user_id", "number || ':' || event_id AS event_id"]
     if "corrects" in sources.posted.column_names:

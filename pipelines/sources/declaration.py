@@ -1,10 +1,10 @@
 """A shop's own source, declared in a YAML file: where it is and how its columns become the contracts'."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -115,6 +115,13 @@ class DataSetMapping(Declared):
         return encoding
 
     @property
+    def source_columns(self) -> list[str]:
+        """The columns of the source that the mapping names, each once; those of ``where`` are not among them."""
+        named = [name for column in self.columns.values() for name in column.source_columns]
+        cancelled = self.rules.cancelled_orders
+        return list(dict.fromkeys([*named, *([cancelled.column] if cancelled else [])]))
+
+    @property
     def keep_last(self) -> bool:
         """Whether of rows with one key the last that a load sees is taken."""
         return self.rules.repeated_rows == "keep_last"
@@ -221,18 +228,33 @@ def load_source(path: Path) -> SourceDeclaration:
     Raises:
         SourceError: It cannot be read, or a key is unknown, missing or wrong; every fault is named.
     """
-    try:
-        source = SourceDeclaration.model_validate(read_yaml(path))
-    except ValidationError as error:
-        faults = [fault for item in error.errors() for fault in _in_words(item["loc"], item)]
-        raise SourceError(
-            f"{path}: correct these keys\n" + "\n".join(f"  {fault}" for fault in faults)
-        ) from None
+    source = _checked(path, read_yaml(path))
     if source.name != path.stem:
         raise SourceError(
             f"{path}: name: expected {path.stem!r}, as the file is called, found {source.name!r}; make them equal"
         )
     return source
+
+
+def check_top(path: Path, top: Mapping[str, str]) -> SourceDeclaration:
+    """A declaration whose data sets are not known yet, its other keys checked.
+
+    Raises:
+        SourceError: A key is wrong.
+    """
+    if top["kind"] not in get_args(Kind):
+        raise SourceError(f"kind: expected one of {', '.join(get_args(Kind))}, found {top['kind']!r}")
+    # Of published data sets an adapter knows the mapping: the one kind that may come without data sets.
+    return _checked(path, {**top, "kind": "published"}).model_copy(update={"kind": top["kind"]})
+
+
+def _checked(path: Path, written: Mapping[str, Any]) -> SourceDeclaration:
+    try:
+        return SourceDeclaration.model_validate(written)
+    except ValidationError as error:
+        faults = [fault for item in error.errors() for fault in _in_words(item["loc"], item)]
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        raise SourceError(f"{path}: correct these keys\n{listed}") from None
 
 
 def _in_words(place: tuple[int | str, ...], fault: Any) -> list[str]:

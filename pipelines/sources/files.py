@@ -27,7 +27,7 @@ def read_file(path: Path, contract: Contract, learned_at: datetime) -> pa.Table:
     is_text = path.suffix.lower() == ".csv"
     table = _read_csv(path, contract) if is_text else _read_parquet(path)
     if "ingested_at" in contract.column_names:
-        table = _learned(table, learned_at)
+        table = known_from(table, learned_at)
     if table.num_rows == 0:
         raise ContractError(
             f"{path}: expected at least one row of {contract.name}, found none; land it once it has rows"
@@ -58,7 +58,8 @@ def _read_csv(path: Path, contract: Contract) -> pa.Table:
         ) from error
 
 
-def _learned(table: pa.Table, moment: datetime) -> pa.Table:
+def known_from(table: pa.Table, moment: datetime) -> pa.Table:
+    """``table`` with every row known from ``moment`` on, whatever it says itself."""
     if "ingested_at" in table.column_names:
         table = table.drop_columns(["ingested_at"])
     column = pa.array([moment] * table.num_rows, ARROW_TYPES["timestamp"])

@@ -140,7 +140,7 @@ def _cast(value: str, column: Column) -> str:
 
 def _run(query: str, table: pa.Table) -> pa.Table:
     with duckdb.connect(config={"enable_external_access": "false"}) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         connection.execute(expressions.MACROS + amounts.MACROS + moments.MACROS)
         connection.register("chunk", table)
         return connection.sql(query).to_arrow_table()

@@ -76,7 +76,7 @@ def endpoint(settings: Settings) -> Component:
         name="endpoint",
         title="endpoint",
         command=(sys.executable, "-m", "pipelines.releases.endpoint"),
-        environment=stack_environment(settings),
+        environment=stack_environment(settings) | {"SHOPLOOP_EVENTS_TOKEN": passwords(settings).events_token},
         probe=lambda settings, _: _answers(f"{settings.endpoint}/healthz"),
         port_field="port_endpoint",
     )

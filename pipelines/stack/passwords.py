@@ -22,6 +22,7 @@ class Passwords(BaseModel):
     mlflow_user: str
     mlflow_password: str
     mlflow_secret_key: str
+    events_token: str
 
 
 def passwords(settings: Settings) -> Passwords:
@@ -44,6 +45,7 @@ def _fresh() -> dict[str, str]:
         "mlflow_user": "admin",
         "mlflow_password": secrets.token_urlsafe(15),
         "mlflow_secret_key": secrets.token_urlsafe(48),
+        "events_token": secrets.token_urlsafe(24),
     }
 
 

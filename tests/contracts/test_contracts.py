@@ -13,8 +13,11 @@ from pipelines.contracts.rules import row_rules
 from pipelines.contracts.samples import sample_rows
 from pipelines.contracts.sifting import sift
 from pipelines.dataset_pages import FOLDER, render_index, render_page
+from pipelines.params import load_params
+from pipelines.settings import CHECKOUT
 
 AS_OF = datetime(2018, 1, 1, tzinfo=UTC)
+LIMITS = load_params(CHECKOUT / "params.yaml").validate_data
 ALL = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
 
 # For each row rule of events: a change to one sample row that breaks it and no other rule.
@@ -51,15 +54,30 @@ def test_contracts__are_either_appended_to_or_replaced() -> None:
 
 @ALL
 def test_page__is_what_the_declaration_says(contract: Contract) -> None:
-    assert (FOLDER / f"{contract.name}.md").read_text() == render_page(contract), (
+    assert (FOLDER / f"{contract.name}.md").read_text() == render_page(contract, LIMITS), (
         "stale: run `python -m pipelines.dataset_pages`"
     )
 
 
 def test_index_page__is_what_the_declarations_say() -> None:
-    assert (FOLDER / "README.md").read_text() == render_index(), (
+    assert (FOLDER / "README.md").read_text() == render_index(LIMITS), (
         "stale: run `python -m pipelines.dataset_pages`"
     )
+
+
+def test_pages__are_those_of_the_data_sets_and_no_others() -> None:
+    assert {path.stem for path in FOLDER.glob("*.md")} == {"README", *CONTRACTS}
+
+
+def test_page__says_limits_and_versions() -> None:
+    page = render_page(EVENTS, LIMITS.model_copy(update={"freshness_hours_limit": 17.0}))
+    assert (
+        "| `freshness` | the newest event of a batch that completes a week is at most 17 hours older" in page
+    )
+    assert "| `freshness_hours_limit` 17 |" in page
+    assert "| 2 | column corrects (string, may be empty) added; column event_type now allows return |" in page
+    assert "`item_id` names an item of [items](items.md)" in page
+    assert "{" not in page, "every limit is filled in"
 
 
 @ALL

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +21,12 @@ from pipelines.contracts.week_rules import (
     mix_faults,
     volume_faults,
 )
+from pipelines.dataset_pages import MEASURED, render_index
 from pipelines.params import load_params
 from pipelines.settings import CHECKOUT
 from pipelines.sources.complete_journey import CompleteJourney
 from pipelines.tables import write_table
+from pipelines.volumes import week_counts
 from pipelines.week_judging import LandedWeeks, count_weeks, week_faults
 from pipelines.weeks import ShopCalendar
 
@@ -116,7 +119,10 @@ def year() -> dict[str, pa.Table]:
     tables = dict(CompleteJourney(CALENDAR).read_weeks(1, 53))
     # What the sieve would quarantine.
     events = tables["events"]
-    return tables | {"events": events.filter(pc.fill_null(pc.greater(events["quantity"], 0), True))}
+    return tables | {
+        "raw": events,
+        "events": events.filter(pc.fill_null(pc.greater(events["quantity"], 0), True)),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +149,47 @@ def test_real_weeks__are_all_within_the_limits(year: dict[str, pa.Table]) -> Non
         assert unknown_item_faults({"events": events}, catalog, LIMITS.unjoined_share_limit) == []
         newest = pc.max(events["occurred_at"]).as_py()
         assert freshness_faults(newest, week, CALENDAR.end(week), LIMITS.freshness_hours_limit) == []
+
+
+def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]) -> None:
+    counts, mixes = count_weeks(LandedWeeks(year["events"], range(1, 54), [], year["items"]), CALENDAR)
+    catalog = year["items"]["item_id"].combine_chunks()
+    weeks = {week: _weeks(year["events"], week, week) for week in range(1, 54)}
+    raw = week_counts(year["raw"], CALENDAR)
+    volumes = [
+        counts[week] / median(counts[earlier] for earlier in range(week - 4, week)) for week in range(5, 54)
+    ]
+    before = {
+        week: sum((Counter(mixes[earlier]) for earlier in range(week - 4, week)), Counter())
+        for week in range(5, 54)
+    }
+    measured = {
+        "quarantine_share_limit": [1 - counts[week] / raw[week] for week in weeks],
+        "unjoined_share_limit": [
+            unjoined_rows("events", weeks[week], catalog) / counts[week] for week in weeks
+        ],
+        "week_volume_share_low": volumes,
+        "week_volume_share_high": volumes,
+        "freshness_hours_limit": [
+            (CALENDAR.end(week) - pc.max(weeks[week]["occurred_at"]).as_py()) / timedelta(hours=1)
+            for week in weeks
+        ],
+        "category_mix_limit": [
+            distance(mixes[week], usual) - chance_distance(mixes[week], usual)
+            for week, usual in before.items()
+        ],
+    }
+    digits = {
+        "week_volume_share_low": 2,
+        "week_volume_share_high": 2,
+        "freshness_hours_limit": 1,
+        "category_mix_limit": 3,
+    }
+    found = {
+        key: (round(min(values), digits.get(key, 4)), round(max(values), digits.get(key, 4)))
+        for key, values in measured.items()
+    }
+    assert found == {key: (low, high) for key, (_, low, high) in MEASURED.items()}
 
 
 def test_counts__of_history_and_batch_are_those_of_both_together(
@@ -189,6 +236,18 @@ def test_planted_fault__is_found(
     faults = week_faults(LandedWeeks(spoilt, range(45, 46), [history], year["items"]), CALENDAR, LIMITS)
     assert [any(words in fault for fault in faults) for words in expected] == [True] * len(expected), faults
     assert len(faults) == len(expected), faults
+
+
+def test_planted_mixes__are_as_far_as_the_page_says(year: dict[str, pa.Table], history: Path) -> None:
+    week = _weeks(year["events"], 45, 45)
+    found = []
+    for spoilt in (_without_groceries(week, year["items"]), _with_shifted_ids(week, year["items"])):
+        _, mixes = count_weeks(LandedWeeks(spoilt, range(45, 46), [history], year["items"]), CALENDAR)
+        usual = sum((Counter(mixes[earlier]) for earlier in range(41, 45)), Counter())
+        found.append(round(distance(mixes[45], usual) - chance_distance(mixes[45], usual), 2))
+    assert found == [0.59, 0.38]
+    assert "0.59 beyond chance" in render_index(LIMITS)
+    assert "to the next one 0.38" in render_index(LIMITS)
 
 
 def test_volume__is_compared_with_the_median_of_four_weeks() -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from pipelines.cli import app
 from pipelines.contracts import CONTRACTS
 from pipelines.features.catalog import BUILT, Catalog, UnknownFeatureError, faults_of, find_built, words_for
-from pipelines.features.lineage import MOMENT, reads_of
+from pipelines.features.lineage import MOMENT, reads_of, refuse_beyond_reach
 from pipelines.features.views import FeatureError, read_view
 from pipelines.settings import CHECKOUT, settings
 from tests.features.tiny_shop import VIEWS
@@ -58,10 +58,9 @@ def a_catalog(folder: Path, **views: str) -> Catalog:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_view__its_header_is_whole_and_reads_what_comes_before(name: str, catalog: Catalog) -> None:
-    view = catalog.view(name)
     before = {*VIEWS[: VIEWS.index(name)], "known_events", "known_promotions", "items", "users", MOMENT}
-    assert faults_of(view) == []
-    assert set(reads_of(view)) <= before
+    assert catalog.faults(name) == []
+    assert set(reads_of(catalog.view(name))) <= before
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -126,6 +125,30 @@ def test_faults_of__names_each_line_to_write(tmp_path: Path) -> None:
         "remove the line of column gone, which the SELECT does not give",
         "the key column day is not in the SELECT",
     ]
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["events", "read_parquet('data/validated/events.parquet')", "'data/validated/events.parquet'", "later"],
+)
+def test_faults__names_a_table_beyond_its_reach(tmp_path: Path, table: str) -> None:
+    head = "-- A.\n-- key: user_id\n-- windows: all\n-- column user_id: who\n"
+    views = {
+        "bad": f"{head}SELECT found.user_id FROM {table} AS found CROSS JOIN moment",
+        "later": f"{head}SELECT user_id FROM users",
+    }
+    catalog = a_catalog(tmp_path, **views)
+    (fault,) = catalog.faults("bad")
+    assert len(catalog.feature("bad").lineage["user_id"]) == 1  # it can still be shown
+    assert fault.startswith("it reads ")
+    assert table.strip("'").lower() in fault.lower()
+    assert fault.endswith(
+        "read known_events, items, users, known_promotions, moment or a view named before it only"
+    )
+    assert catalog.faults("later") == []
+    with pytest.raises(FeatureError, match=r"bad\.sql: it reads "):
+        refuse_beyond_reach(list(catalog.views.values()))
+    refuse_beyond_reach([catalog.view("later")])
 
 
 def test_words_for__counts_columns_and_the_moment() -> None:

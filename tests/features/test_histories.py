@@ -35,6 +35,13 @@ def test_take__in_the_wanted_order_and_empty_for_a_stranger(histories: Histories
     assert rows(taken) == [ROWS[3], *ROWS[:3]]
 
 
+def test_take__from_nobody_gives_everyone_an_empty_history() -> None:
+    nothing = np.array([], object)
+    nobody = Histories.from_columns(nothing, nothing, nothing.astype(np.int64), nothing.astype(np.int32))
+    taken = nobody.take(np.array(["bob", "eve"]))
+    assert [(history.user_id, len(history.items)) for history in taken] == [("bob", 0), ("eve", 0)]
+
+
 def test_save__loads_equal_and_is_stable(histories: Histories, tmp_path: Path) -> None:
     histories.save(tmp_path / "one.npz")
     Histories.load(tmp_path / "one.npz").save(tmp_path / "two.npz")

@@ -1,11 +1,12 @@
 """The views of households on a shop small enough to work out by hand."""
 
+from datetime import datetime, timedelta
 from math import log
 from pathlib import Path
 
 import pytest
 
-from tests.features.tiny_shop import AT, WEEK_US, Row, bought, build_shop, promoted, redeemed
+from tests.features.tiny_shop import AT, WEEK_US, Row, ago, bought, build_shop, promoted, redeemed
 
 
 def by_key(rows: list[Row], *key: str) -> dict[tuple, Row]:
@@ -16,6 +17,11 @@ def by_key(rows: list[Row], *key: str) -> dict[tuple, Row]:
     }
 
 
+def just_before(weeks: float) -> datetime:
+    """The last moment that lies before the window of so many weeks."""
+    return ago(weeks) - timedelta(microseconds=1)
+
+
 def test_household_windows__counts_baskets_lines_and_spend_in_each(tmp_path: Path) -> None:
     events = [
         bought("ann", "b1", "milk", 20, value=5.0),
@@ -24,7 +30,11 @@ def test_household_windows__counts_baskets_lines_and_spend_in_each(tmp_path: Pat
         bought("ann", "b3", "eggs", 4.5, value=None),
         bought("ann", "b4", "milk", 2, value=7.0),
         bought("ann", "b4", "fuel", 2, value=99.0),  # nothing to recommend
-        bought("bob", "b5", "milk", 52.1, value=2.0, week=1),
+        bought("bob", "b5", "milk", 3, value=2.0),
+        *(
+            bought("cleo", f"b{weeks}", "milk", weeks, occurred_at=just_before(weeks), week=1)
+            for weeks in (4, 12, 52)
+        ),
     ]
     rows = by_key(build_shop(tmp_path, events)["household_windows"], "user_id")
     assert rows["ann",] == {
@@ -33,8 +43,12 @@ def test_household_windows__counts_baskets_lines_and_spend_in_each(tmp_path: Pat
         "spend_4w": 7.0, "spend_12w": 11.0, "spend_52w": 16.0,
         "days_since_first": 140.0, "days_since_last": 14.0, "days_between_baskets": 42.0,
     }  # fmt: skip
-    assert (rows["bob",]["baskets_52w"], rows["bob",]["spend_52w"]) == (0, 0.0)
     assert rows["bob",]["days_between_baskets"] is None
+    assert {name: value for name, value in rows["cleo",].items() if name[0] != "d"} == {
+        "baskets_4w": 0, "baskets_12w": 1, "baskets_52w": 2,
+        "lines_4w": 0, "lines_12w": 1, "lines_52w": 2,
+        "spend_4w": 0.0, "spend_12w": 2.0, "spend_52w": 4.0,
+    }  # fmt: skip
 
 
 def test_household_sequences__counts_back_and_places_a_basket_by_item(tmp_path: Path) -> None:
@@ -54,15 +68,16 @@ def test_household_sequences__counts_back_and_places_a_basket_by_item(tmp_path: 
 
 
 def test_household_sequences__ends_after_fifty_lines_amid_a_basket(tmp_path: Path) -> None:
-    events = [
+    events = [bought("ann", "b0", "milk", 0.25)] + [
         bought("ann", f"b{age}", item, age / 2) for age in range(1, 20) for item in ("milk", "eggs", "bread")
     ]
     rows = build_shop(tmp_path, events)["household_sequences"]
     assert [row["position"] for row in rows] == list(range(1, 51))
+    # One line of the latest basket, 48 of sixteen more, and the first of the next.
     assert [(row["item_id"], row["baskets_ago"]) for row in rows[-3:]] == [
-        ("milk", 15),
-        ("bread", 16),
         ("eggs", 16),
+        ("milk", 16),
+        ("bread", 17),
     ]
 
 

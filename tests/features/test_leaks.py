@@ -7,11 +7,14 @@ its honest twin, which differs by the leak alone, passes the same search.
 from itertools import count
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from pipelines.evaluation.splits import Fold, known_events
 from pipelines.features.views import View, read_view
+from pipelines.validation import known_at
 from tests.features.leak_search import PAST, PROMOTIONS, Build, Rows, differences, open_build, search
-from tests.features.tiny_shop import ITEMS, VIEWS, Row, bought, build_shop, promoted
+from tests.features.tiny_shop import EVENTS, ITEMS, VIEWS, WEEK, Row, ago, bought, build_shop, promoted
 
 REAL = [read_view(name) for name in VIEWS]
 BASE = [read_view(name) for name in ("basket_lines", "households")]
@@ -71,6 +74,17 @@ def in_files(folder: Path) -> Build:
 
 def test_search__finds_nothing_in_the_real_views(tmp_path: Path) -> None:
     search(in_files(tmp_path), examples=10)
+
+
+def test_search__finds_nothing_behind_the_stages_before(tmp_path: Path) -> None:
+    """As the pipeline has it: all that is known three weeks later is validated, then split, then built."""
+    real, fold = in_files(tmp_path), Fold(WEEK, ago(0), ago(-1), history_from=1)
+
+    def build(events: list[Row], promotions: list[Row], items: list[Row]) -> Rows:
+        validated = known_at(pa.Table.from_pylist(events, EVENTS), ago(-3))
+        return real(known_events(validated, fold).to_pylist(), promotions, items)
+
+    search(build, examples=5)
 
 
 @pytest.mark.parametrize("leak", TABLES)

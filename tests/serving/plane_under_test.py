@@ -16,6 +16,7 @@ from pipelines.releases.rehearsal import free_ports, set_clock
 from serving.state import ShopperState
 from tests.serving.tiny_bundle import NOW, tea_drinker, write_tiny_bundle
 
+TOKEN = "of-the-event-log"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -111,6 +112,7 @@ def starter(root: Path, started: list[Plane]) -> Starter:
             "SHOPLOOP_STATE_FILE": str(folder / "state" / "shopper.db"),
             "SHOPLOOP_CLOCK_FILE": str(folder / "clock.json"),
             "SHOPLOOP_RELEASE_ID": "r-44-tiny",
+            "SHOPLOOP_EVENTS_TOKEN": TOKEN,
         }
         with (folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(

@@ -10,7 +10,7 @@ import pytest
 from serving import pages
 from serving.routes import ROUTES
 from serving.schemas import decode_events
-from tests.serving.plane_under_test import Plane
+from tests.serving.plane_under_test import TOKEN, Plane
 
 
 def references(node: Any) -> set[str]:
@@ -44,7 +44,7 @@ def test_openapi__examples_fit_their_own_types(route: Any) -> None:
 
 
 def test_openapi__event_example_is_accepted() -> None:
-    (route,) = (route for route in ROUTES if route.path == "/v1/events")
+    (route,) = (route for route in ROUTES if route.handler == "events")
     assert len(decode_events(msgspec.json.encode(route.example[0]))) == 1
 
 
@@ -58,7 +58,8 @@ def test_docs__name_every_route_and_load_nothing_from_elsewhere(plane: Plane) ->
 
 def test_docs__examples_are_answered(plane: Plane) -> None:
     for route in ROUTES:
-        status, _ = plane.ask(route.method, route.path, route.example[0])
+        headers = {"authorization": f"Bearer {TOKEN}"} if route.needs_token else {}
+        status, _ = plane.ask(route.method, route.path, route.example[0], headers)
         assert status == 200, route.path
 
 
@@ -73,7 +74,10 @@ def bare(plane: Plane, method: str, path: str) -> http.client.HTTPResponse:
 
 
 ALLOW = dict.fromkeys(pages.PAGES, "GET, HEAD") | {
-    route.path: {"GET": "GET, HEAD", "POST": "POST"}[route.method] for route in ROUTES
+    route.path: ", ".join(
+        {"GET": "GET, HEAD", "POST": "POST"}[other.method] for other in ROUTES if other.path == route.path
+    )
+    for route in ROUTES
 }
 
 
@@ -83,8 +87,19 @@ def test_paths__refuse_other_methods_and_say_which_they_take(plane: Plane, path:
     answer = bare(plane, method, path)
 
     if method in ALLOW[path].split(", "):
-        assert answer.status in (200, 400)  # 400: a POST without a body
+        assert answer.status in (200, 400, 401)  # 400: a POST without a body, 401: without a token
         assert answer.headers["allow"] is None
     else:
         assert answer.status == 405
         assert answer.headers["allow"] == ALLOW[path]
+
+
+def test_openapi__says_what_the_event_log_takes() -> None:
+    document = pages.openapi()
+    operation = document["paths"]["/v1/events"]["get"]
+
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["after", "limit"]
+    assert operation["security"] == [{"token": []}]
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert list(operation["responses"]["200"]["content"]) == ["application/x-ndjson"]
+    assert "parameters" not in document["paths"]["/v1/events"]["post"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipelines.sources.declaration import SourceDeclaration, SourceError
 from pipelines.sources.readers.databases import DatabaseReader
+from pipelines.sources.readers.event_streams import StreamReader
 from pipelines.sources.readers.files import FilesReader
 from pipelines.sources.readers.pieces import Chunk, Piece, Reader
 
@@ -24,4 +25,6 @@ def open_reader(source: SourceDeclaration, checkout: Path) -> Reader:
         return FilesReader(source, checkout)
     if source.kind == "database":
         return DatabaseReader(source, checkout)
+    if source.kind == "stream":
+        return StreamReader(source)
     raise SourceError(f"source {source.name}: kind {source.kind} is not read by chunks")

@@ -8,6 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines.sources.readers.blocks import line_end
+from pipelines.sources.readers.named_columns import with_columns
 from pipelines.sources.readers.pieces import FAULT, WHOLE_ROW, Chunk, distinct, unreadable
 from pipelines.sources.readers.text_files import TextFile, position_of, read_blocks, read_start
 
@@ -17,11 +18,12 @@ _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _strings = msgspec.json.Decoder(str)
 
 
-def read_jsonl(file: TextFile, after: Any | None, rows: int) -> Iterator[Chunk]:
+def read_jsonl(file: TextFile, names: list[str], after: Any | None, rows: int) -> Iterator[Chunk]:
     """Rows of a JSONL file; a chunk has the columns of all its rows, whichever row they come with first.
 
     Args:
         file: The file.
+        names: Columns that every chunk has.
         after: Position of the last chunk dealt with.
         rows: The most that a chunk may hold.
 
@@ -33,14 +35,15 @@ def read_jsonl(file: TextFile, after: Any | None, rows: int) -> Iterator[Chunk]:
         raise file.error(
             ", row 1", "expected one JSON object a line, found an array; write each element on its own line"
         )
-    yield from read_blocks(file, line_end, _parse, position_of(after, start.offset), rows)
+
+    def parse(text: bytes, _: bool) -> pa.Table:
+        found = to_table([parse_line(line) for line in text.split(b"\n") if line.strip()])
+        return with_columns(found, names)
+
+    yield from read_blocks(file, line_end, parse, position_of(after, start.offset), rows)
 
 
-def _parse(text: bytes, _: bool) -> pa.Table:
-    return _table([_row(line) for line in text.split(b"\n") if line.strip()])
-
-
-def _table(found: list[Row | str]) -> pa.Table:
+def to_table(found: list[Row | str]) -> pa.Table:
     """Columns of objects; in place of an object there may be the reason why there is none."""
     rows = [row if isinstance(row, dict) else {} for row in found]
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -52,7 +55,8 @@ def _table(found: list[Row | str]) -> pa.Table:
     return pa.table(columns, names=names)
 
 
-def _row(line: bytes) -> Row | str:
+def parse_line(line: bytes) -> Row | str:
+    """The values of an object as text, or the reason why the line holds none."""
     try:
         return {name: _text(value) for name, value in _objects.decode(line).items()}
     except msgspec.DecodeError:

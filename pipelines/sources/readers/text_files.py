@@ -133,7 +133,7 @@ def read_blocks(
             for block in split_blocks(stream, start["offset"], last_end, file.line_limit):
                 text, marked = transcode(block.data)
                 table = parse(text, block.torn)
-                table = _tell_marks(table, file.encoding) if marked else table
+                table = tell_marks(table, file.encoding) if marked else table
                 yield from _chunks(file.name, block.offset, table, row, skip, rows)
                 row, skip = row + table.num_rows, max(skip - table.num_rows, 0)
         except LineTooLongError:
@@ -157,11 +157,14 @@ def with_faults(table: pa.Table, faults: pa.Array | pa.ChunkedArray) -> pa.Table
     if FAULT not in table.column_names:
         return table.append_column(FAULT, faults)
     place = table.column_names.index(FAULT)
-    joined = pc.binary_join_element_wise(table.column(place), faults, "; ", null_handling="skip")
-    return table.set_column(place, FAULT, pc.if_else(pc.equal(joined, ""), None, joined))
+    known = table.column(place)
+    # Not `null_handling="skip"`: with it pyarrow 25 leaves out the rows in which both are null.
+    joined = pc.coalesce(pc.binary_join_element_wise(known, faults, "; "), known, faults)
+    return table.set_column(place, FAULT, joined)
 
 
-def _tell_marks(table: pa.Table, encoding: str) -> pa.Table:
+def tell_marks(table: pa.Table, encoding: str) -> pa.Table:
+    """``table`` with a fault in every row that has a cell with bytes of another encoding."""
     for place, name in enumerate(table.column_names):
         column = table.column(place)
         is_bad = pc.fill_null(pc.match_substring(column, MARK), False)

@@ -1,0 +1,83 @@
+"""The event log as a stream: what was posted after a sequence number, one JSON object a line."""
+
+import hmac
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from serving.schemas import RefusalError
+
+MOST_LINES = 5_000
+QUERY = "SELECT seq, event_id, body, received_at FROM posted_events WHERE seq > ? ORDER BY seq LIMIT ?"
+
+
+class EventsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which part of the log."""
+
+    after: int = 0
+    limit: int = 1_000
+
+    def __post_init__(self) -> None:
+        """Refuse what no log has."""
+        if not 0 <= self.after < 1 << 63:
+            raise ValueError("`after` is a sequence number of the log, 0 for its beginning")
+        if not 1 <= self.limit <= MOST_LINES:
+            raise ValueError(f"`limit` is between 1 and {MOST_LINES}")
+
+
+def read_query(query: bytes) -> EventsQuery:
+    """Read ``after`` and ``limit``.
+
+    Raises:
+        RefusalError: 400, with the name at fault.
+    """
+    try:
+        return msgspec.convert(dict(parse_qsl(query.decode("latin-1"))), EventsQuery, strict=False)
+    except msgspec.ValidationError as error:
+        raise RefusalError(400, "invalid_request", str(error)) from error
+
+
+def check_token(given: bytes, token: str) -> None:
+    """Let nobody read the log who does not have the token.
+
+    Args:
+        given: The header ``authorization``.
+        token: What this process was told to ask for; empty for a log that cannot be read.
+
+    Raises:
+        RefusalError: 403 where the log cannot be read, 401 without the right token.
+    """
+    if not token:
+        raise RefusalError(
+            403, "event_log_closed", "The log cannot be read here; start with SHOPLOOP_EVENTS_TOKEN"
+        )
+    if not hmac.compare_digest(given, b"Bearer " + token.encode()):
+        raise RefusalError(401, "unauthorized", "Expected the header `Authorization: Bearer <token>`")
+
+
+def read_log(state_file: Path, query: EventsQuery) -> bytes:
+    """Lines of the log; a connection of its own, so that it may run beside the event loop.
+
+    Raises:
+        RefusalError: 503, the file cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"file:{state_file}?mode=ro", uri=True, timeout=10)) as connection:
+            rows = connection.execute(QUERY, (query.after, query.limit)).fetchall()
+    except sqlite3.Error as error:
+        raise RefusalError(
+            503, "event_log_unavailable", f"The log cannot be read ({error}); ask again later"
+        ) from error
+    return b"".join(_line(*row) for row in rows)
+
+
+def _line(seq: int, event_id: str, body: str, received_at: str) -> bytes:
+    """A body is an object as it was logged; one that is none cannot come from here, and its reader will say so."""
+    head = f'{{"seq": {seq}, "received_at": {json.dumps(received_at)}'
+    if body.startswith("{") and len(body) > len("{}"):
+        return f"{head}, {body[1:]}\n".encode()
+    return f'{head}, "event_id": {json.dumps(event_id)}, "unreadable": {json.dumps(body)}}}\n'.encode()
