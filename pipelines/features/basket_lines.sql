@@ -15,30 +15,37 @@
 -- column value: what was paid for it, shop currency
 WITH bought AS (
     SELECT
-        user_id,
-        basket_id,
-        item_id,
-        CASE WHEN basket_id IS NULL THEN occurred_us END AS lone_us,
-        MIN(occurred_us) AS first_us,
-        MIN(week) AS first_week,
-        SUM(quantity) AS quantity,
-        SUM(value) AS value
+        known_events.user_id,
+        known_events.basket_id,
+        known_events.item_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END AS lone_us,
+        SUM(known_events.quantity) AS quantity,
+        SUM(known_events.value) AS value
     FROM known_events
-    WHERE event_type = 'purchase'
-    GROUP BY user_id, basket_id, item_id, CASE WHEN basket_id IS NULL THEN occurred_us END
-),
-
-lines AS (
-    SELECT bought.*, items.recommendable AS recommendable
-    FROM bought
-    LEFT JOIN items ON bought.item_id = items.item_id
+    INNER JOIN items ON known_events.item_id = items.item_id
+    WHERE known_events.event_type = 'purchase' AND items.recommendable
+    GROUP BY
+        known_events.user_id,
+        known_events.basket_id,
+        known_events.item_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END
 ),
 
 dated AS (
-    SELECT user_id, basket_id, lone_us, MIN(first_us) AS occurred_us, MIN(first_week) AS week
-    FROM lines
-    GROUP BY user_id, basket_id, lone_us
-    HAVING COUNT(CASE WHEN recommendable THEN 1 END) > 0
+    SELECT
+        known_events.user_id,
+        known_events.basket_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END AS lone_us,
+        MIN(known_events.occurred_us) AS occurred_us,
+        MIN(known_events.week) AS week
+    FROM known_events
+    LEFT JOIN items ON known_events.item_id = items.item_id
+    WHERE known_events.event_type = 'purchase'
+    GROUP BY
+        known_events.user_id,
+        known_events.basket_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END
+    HAVING COUNT(CASE WHEN items.recommendable THEN 1 END) > 0
 ),
 
 baskets AS (
@@ -51,15 +58,14 @@ baskets AS (
 SELECT
     baskets.user_id,
     baskets.basket,
-    lines.item_id,
+    bought.item_id,
     baskets.occurred_us,
     baskets.week,
-    lines.quantity,
-    lines.value
-FROM lines
+    bought.quantity,
+    bought.value
+FROM bought
 INNER JOIN baskets
     ON
-        lines.user_id = baskets.user_id
-        AND lines.basket_id IS NOT DISTINCT FROM baskets.basket_id
-        AND lines.lone_us IS NOT DISTINCT FROM baskets.lone_us
-WHERE lines.recommendable
+        bought.user_id = baskets.user_id
+        AND bought.basket_id IS NOT DISTINCT FROM baskets.basket_id
+        AND bought.lone_us IS NOT DISTINCT FROM baskets.lone_us

@@ -88,9 +88,10 @@ def load_known(
     # In a schema of their own, which no view names, so that none looks past the moment.
     database.execute("CREATE SCHEMA landed; SET search_path = 'landed'")
     show(database, {"events": events, "promotions": promotions})
-    known.make_corrected(database, database.table("events").columns, at_us)
+    any_corrected = known.make_corrected(database, database.table("events").columns, at_us)
+    events_known = known.known_events(at_us, from_week, "landed.", any_corrected)
     # A view, not a table: it is read column by column from its file, however large that is.
-    database.execute(f"CREATE VIEW main.known_events AS {known.known_events(at_us, from_week, 'landed.')}")
+    database.execute(f"CREATE VIEW main.known_events AS {events_known}")
     if promotions is not None:
         database.execute(
             f"CREATE TABLE main.known_promotions AS {known.known_promotions(at_us)} ORDER BY promotion_id"
