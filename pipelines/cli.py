@@ -20,6 +20,7 @@ from pipelines.commands import (
     releases,
     run,
     source,
+    source_example,
     stack,
     train,
 )
@@ -49,6 +50,7 @@ app.command()(recommend.recommend)
 app.command()(doctor.doctor)
 app.add_typer(quarantine.app)
 app.add_typer(releases.app)
+source.app.command("example")(source_example.example)
 app.add_typer(source.app)
 app.add_typer(features.app)
 for actions in (actions_data, actions_runs, actions_serving, actions_releases):

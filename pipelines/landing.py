@@ -29,8 +29,8 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.contracts import APPENDED, CONTRACTS, EVENTS, REFERENCE, Contract
-from pipelines.contracts.arrow import conform, schema
 from pipelines.contracts.sifting import Sifted, quarantine_schema
+from pipelines.contracts.versions import matching, read_accepted
 from pipelines.tables import read_json, read_table, write_json, write_table
 
 Kind = Literal["weeks", "posted", "file", "late", "backfill", "resubmitted"]
@@ -78,7 +78,7 @@ class Accepted:
         batch: What was landed.
         counts: Per data set ``rows_in``, ``accepted``, ``quarantined`` and ``duplicates``.
         violations: Per data set, rows per broken rule; only rules that were broken.
-        known_from: Earliest ``ingested_at`` of its accepted events (ISO 8601, UTC), None when it has none.
+        known_from: Earliest ``ingested_at`` of its accepted appended rows (ISO 8601, UTC), None when it has none.
     """
 
     batch: Batch
@@ -168,6 +168,12 @@ class Landing:
             return wanted.empty_table()
         return _brought_to(_numbered_once(read_table(path)), wanted)
 
+    def all_quarantined(self, name: str) -> pa.Table:
+        """Quarantined rows of a data set from all accepted batches, oldest present first."""
+        batch_ids = [record.batch.batch_id for record in self.accepted()]
+        empty = quarantine_schema(CONTRACTS[name]).empty_table()
+        return pa.concat_tables([empty, *(self.quarantined(name, batch_id) for batch_id in batch_ids)])
+
     def claims(self, batch_id: str) -> pa.Table:
         """Which quarantined rows the rows of a pending resubmitted batch mend, row by row; see ``CLAIM``."""
         path = self._claims(batch_id)
@@ -247,15 +253,7 @@ class Landing:
     def known_rows(self, name: str, batch: pa.Table) -> pa.Table:
         """Accepted rows of an appended data set that share a key with ``batch``, in the contract's schema."""
         contract = CONTRACTS[name]
-        files = [str(path) for path in self.files_of(name)]
-        if not files:
-            return schema(contract).empty_table()
-        with duckdb.connect() as connection:
-            connection.register("batch", batch.select([contract.key]))
-            # A column that the contract got later is missing in older files.
-            query = f"from read_parquet($files, union_by_name = true) semi join batch using ({contract.key})"
-            found = connection.sql(query, params={"files": files}).to_arrow_table()
-        return conform(found, contract, f"accepted {name}")
+        return matching(self.files_of(name), contract, batch.select([contract.key]))
 
     def _quarantine(self, name: str, batch_id: str, rows: pa.Table) -> None:
         """Keep quarantined rows; those of an earlier judgement that was interrupted must not stay."""
@@ -267,23 +265,14 @@ class Landing:
 
     def known_versions(self, batch: pa.Table) -> pa.Table:
         """Accepted events that share an id with ``batch``, and the accepted corrections of them."""
-        files = [str(path) for path in self.event_files()]
-        if not files:
-            return schema(EVENTS).empty_table()
-        with duckdb.connect() as connection:
-            connection.register("batch", batch.select(["event_id"]))
-            # Events accepted before there were corrections have no such column.
-            query = """from (
-                from read_parquet($files, union_by_name = true)
-                union all by name select null::varchar as corrects where false) as known
-                semi join batch on coalesce(known.corrects, known.event_id) = batch.event_id"""
-            found = connection.sql(query, params={"files": files}).to_arrow_table()
-        return found.select(EVENTS.column_names).cast(schema(EVENTS))
+        files, ids = self.event_files(), batch["event_id"]
+        first = matching(files, EVENTS, pa.table({EVENTS.key: ids}))
+        return pa.concat_tables([first, matching(files, EVENTS, pa.table({"corrects": ids}))])
 
     def _replace_rows(self, contract: Contract, rows: pa.Table) -> None:
         path = self.reference_file(contract.name)
         if path.exists():
-            rows = replace_rows(read_table(path), rows, contract.key)
+            rows = replace_rows(read_accepted(path, contract), rows, contract.key)
         write_table(path, rows.sort_by([(contract.key, "ascending")]))
 
     def _claims(self, batch_id: str) -> Path:

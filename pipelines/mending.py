@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from pipelines.contracts import CONTRACTS
 from pipelines.contracts.arrow import schema_with_provenance
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.tables import StorageError, write_whole
@@ -87,27 +88,42 @@ def _read_text(path: Path, contract: Contract) -> pa.Table:
         strings_can_be_null=True,
     )
     try:
-        parse = pacsv.ParseOptions(newlines_in_values=True)
-        return pacsv.read_csv(path, parse_options=parse, convert_options=convert)
-    except (OSError, pa.ArrowException) as error:
-        raise StorageError(
-            f"{path}: expected CSV in UTF-8 with commas and a header, found: {error}; correct the file and resubmit "
-            "it"
+        # One thread: only then does a complaint about a line say which.
+        return pacsv.read_csv(
+            path,
+            read_options=pacsv.ReadOptions(use_threads=False),
+            parse_options=pacsv.ParseOptions(newlines_in_values=True),
+            convert_options=convert,
+        )
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error}); make it readable and resubmit it") from error
+    except pa.ArrowException as error:
+        raise MendingError(
+            f"{path}: expected CSV in UTF-8 with commas and a header (row #1), found: {error}; correct the file and "
+            "resubmit it; nothing was resubmitted"
         ) from error
 
 
 def _check_columns(path: Path, found: list[str], contract: Contract) -> None:
-    needed = [*NAMES, *contract.column_names]
-    faults = [f"missing column {name}" for name in needed if name not in found]
-    faults += [f"unknown column {name}" for name in found if name not in mending_columns(contract)]
-    faults += [f"repeated column {name}" for name, times in Counter(found).items() if times > 1]
-    if not faults:
+    wanted = mending_columns(contract)
+    faults = {
+        "missing": [name for name in wanted if name not in found and name not in TOLD],
+        "unknown": [name for name in found if name not in wanted],
+        "repeated": [name for name, times in Counter(found).items() if times > 1],
+    }
+    said = [f"{word} column {', '.join(names)}" for word, names in faults.items() if names]
+    if not said:
         return
+    remedy = "correct the header"
     if len(found) == 1 and ";" in found[0]:
-        faults = ["expected commas between columns, found semicolons"]
+        said, remedy = ["expected commas between columns, found semicolons"], "save it with commas"
+    if other := next(
+        (name for name in CONTRACTS if set(found) >= set(mending_columns(CONTRACTS[name]))), None
+    ):
+        remedy = f"these are the columns of {other}: say --data-set {other}"
     raise MendingError(
-        f"{path}: {'; '.join(faults)}; expected the columns that `shoploop quarantine show --out` writes for "
-        f"{contract.name}: {', '.join(mending_columns(contract))}; of another data set, say which: --data-set NAME"
+        f"{path}: {'; '.join(said)}; expected the columns that `shoploop quarantine show --out` writes for "
+        f"{contract.name}: {', '.join(wanted)}; {remedy}; nothing was resubmitted"
     )
 
 

@@ -4,6 +4,7 @@ Tables:
     histories: What each shopper bought according to landed data, one row a shopper, replaced as a whole.
     posted_events: The event log, in order of arrival; ingestion reads it by ``seq``.
     fresh_purchases: Posted purchases that have not landed yet; they are added to ``histories`` when read.
+    landed_lines: Posted purchases that landed lately: the rest of their order may still be posted.
     refreshes: When ``histories`` were replaced and from what, one row each time.
     landed_batches: Which batches the histories hold, each with the first refresh that held it.
 """
@@ -25,6 +26,8 @@ from pipelines.domain import History
 from serving.group_commit import connect
 
 PURCHASE = ("user_id", "item_id", "basket_id")
+Line = tuple[str, int, str]  # item, moment, basket
+OPEN_ORDER = 30 * 86_400_000_000  # microseconds after which nothing more is expected of an order
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS histories (
   user_id TEXT PRIMARY KEY, items BLOB NOT NULL, times BLOB NOT NULL, baskets BLOB NOT NULL);
@@ -34,6 +37,10 @@ CREATE TABLE IF NOT EXISTS fresh_purchases (
   event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, item_id TEXT NOT NULL, basket_id TEXT NOT NULL,
   occurred_at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS fresh_purchases_by_user ON fresh_purchases (user_id, occurred_at);
+CREATE TABLE IF NOT EXISTS landed_lines (
+  event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, item_id TEXT NOT NULL, basket_id TEXT NOT NULL,
+  occurred_at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS landed_lines_by_basket ON landed_lines (user_id, basket_id);
 CREATE TABLE IF NOT EXISTS refreshes (
   seq INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, week INTEGER NOT NULL, judged_through INTEGER NOT NULL,
   view_sha256 TEXT NOT NULL, items_sha256 TEXT NOT NULL);
@@ -155,7 +162,15 @@ class ShopperState:
             "SELECT item_id, occurred_at, basket_id FROM fresh_purchases WHERE user_id = ?", (user_id,)
         ).fetchall()
         known = _unpack(user_id, landed) if landed else History.empty(user_id)
-        return _merge(known, fresh) if fresh else known
+        if not fresh:
+            return known
+        begun = execute(
+            "SELECT item_id, occurred_at, basket_id FROM landed_lines WHERE user_id = ? AND basket_id IN"
+            " (SELECT basket_id FROM fresh_purchases WHERE user_id = ?)",
+            (user_id, user_id),
+        ).fetchall()
+        known, landed_part = _take_out(known, begun) if begun else (known, [])
+        return _merge(known, [*fresh, *landed_part])
 
     def replace_histories(
         self,
@@ -181,7 +196,9 @@ class ShopperState:
             connection.execute("DELETE FROM histories")
             rows = (_pack(history) for history in histories)
             count = connection.executemany("INSERT INTO histories VALUES (?, ?, ?, ?)", rows).rowcount
-            ids = ((event_id,) for event_id in landed_event_ids)
+            ids = [(event_id,) for event_id in landed_event_ids]
+            kept = "INSERT OR IGNORE INTO landed_lines SELECT * FROM fresh_purchases WHERE event_id = ?"
+            connection.executemany(kept, ids)
             connection.executemany("DELETE FROM fresh_purchases WHERE event_id = ?", ids)
             connection.execute(
                 "DELETE FROM fresh_purchases WHERE event_id IN"
@@ -209,6 +226,7 @@ class ShopperState:
 
 
 def _record(connection: sqlite3.Connection, made_of: Refresh) -> None:
+    connection.execute("DELETE FROM landed_lines WHERE occurred_at < ?", (made_of.at_us - OPEN_ORDER,))
     number = connection.execute(
         "INSERT INTO refreshes (at_us, week, judged_through, view_sha256, items_sha256) VALUES (?, ?, ?, ?, ?)",
         (made_of.at_us, made_of.week, made_of.judged_through, made_of.view_sha256, made_of.items_sha256),
@@ -253,11 +271,33 @@ def _unpack(user_id: str, row: tuple[bytes, bytes, bytes]) -> History:
     return History(user_id, items, np.frombuffer(row[1], "<i8"), np.frombuffer(row[2], "<i4"))
 
 
-def _merge(known: History, posted: list[tuple[str, int, str]]) -> History:
+def _take_out(known: History, begun: list[Line]) -> tuple[History, list[Line]]:
+    """Take the landed part of orders out of a history, so that it is put together anew with the rest of them.
+
+    Args:
+        known: The landed history, which keeps no basket ids.
+        begun: Posted lines that have landed, of orders of which more was posted.
+
+    Returns:
+        The rest of the history, and the lines of those orders that have landed.
+    """
+    lines, out = list(begun), np.zeros(len(known.items), bool)
+    for basket_id in {basket_id for _, _, basket_id in begun}:
+        moment = min(at for _, at, basket in begun if basket == basket_id)
+        items = [item for item, _, basket in begun if basket == basket_id]
+        place = np.flatnonzero((known.times == moment) & np.isin(known.items, items) & ~out)
+        if len(place):
+            mine = known.baskets == known.baskets[place[0]]
+            lines += [(item, moment, basket_id) for item in known.items[mine].tolist()]
+            out |= mine
+    rest = History(known.user_id, known.items[~out], known.times[~out], known.baskets[~out])
+    return rest, lines
+
+
+def _merge(known: History, posted: list[Line]) -> History:
     """Add posted purchases, their baskets made by the rule of the view ``basket_lines``.
 
-    Of one moment, a landed basket comes first. Histories keep no basket ids: a basket of which a part has landed
-    is two until the rest has landed too.
+    Of one moment, a landed basket comes first.
     """
     fresh = _baskets(posted)
     items = np.concatenate([known.items, np.array([row[2] for row in fresh], dtype=np.str_)])
@@ -269,7 +309,7 @@ def _merge(known: History, posted: list[tuple[str, int, str]]) -> History:
     return History(known.user_id, items[order], times[order], _ordinals(keys[order]))
 
 
-def _baskets(posted: list[tuple[str, int, str]]) -> list[tuple[int, str, str]]:
+def _baskets(posted: list[Line]) -> list[tuple[int, str, str]]:
     """Moment, basket id and item: all lines of one basket id are one set, at the moment of the earliest."""
     moments: dict[str, int] = {}
     for _, occurred_at, basket_id in posted:

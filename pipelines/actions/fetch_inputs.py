@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.contracts import CONTRACTS, REFERENCE
+from pipelines.contracts import APPENDED, CONTRACTS, REFERENCE, Contract
 from pipelines.contracts.arrow import schema
+from pipelines.contracts.versions import check_versions
 from pipelines.landing import Accepted, LandingError
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
 from pipelines.tables import write_json, write_table
+
+NO_ROWS = "none.parquet"
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,18 @@ class FetchResult:
 
 
 def fetch_inputs(settings: Settings, workspace: Path) -> FetchResult:
-    """Write ``data/inputs/`` of ``workspace``: accepted events, reference data and ``clock.json``.
+    """Write ``data/inputs/`` of ``workspace``: what was accepted, reference data and ``clock.json``.
 
     Batches that became known only after the last complete week stay out: they cannot change what is learned
     for it, so they must not make the graph run anew.
 
     Raises:
         LandingError: No week was accepted yet.
+        ContractError: Something was accepted under a version of its contract that this code cannot read.
     """
     shop = open_shop(settings, workspace)
     with shop.landing.lock():
+        check_versions(shop.landing.root / "accepted")
         result = _fetch(shop, workspace / "data" / "inputs")
     write_result(workspace, "fetch_inputs", asdict(result))
     return result
@@ -54,7 +59,8 @@ def _fetch(shop: OpenShop, inputs: Path) -> FetchResult:
         raise LandingError("expected an accepted week, found none; land the history first: `shoploop land`")
     as_of = shop.calendar.end(week)
     batch_ids = known_batches(shop, as_of)
-    _link_events(shop, inputs / "events", batch_ids)
+    for contract in APPENDED:
+        _link_appended(shop, inputs / contract.name, contract, batch_ids)
     for contract in REFERENCE:
         _link_reference(shop, inputs, contract.name)
     moment = as_of.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -68,17 +74,21 @@ def known_batches(shop: OpenShop, as_of: datetime) -> tuple[str, ...]:
 
 
 def known_by(record: Accepted, as_of: datetime) -> bool:
-    """Whether any event of a batch was known at ``as_of``."""
+    """Whether any event, or other appended row, of a batch was known at ``as_of``."""
     return record.known_from is not None and datetime.fromisoformat(record.known_from) <= as_of
 
 
-def _link_events(shop: OpenShop, folder: Path, batch_ids: tuple[str, ...]) -> None:
+def _link_appended(shop: OpenShop, folder: Path, contract: Contract, batch_ids: tuple[str, ...]) -> None:
+    """The rows of each batch in a file of its own; without any, a file without rows: a folder is never empty."""
+    files = {f"{batch_id}.parquet": shop.landing.rows_of(contract.name, batch_id) for batch_id in batch_ids}
+    found = {name: path for name, path in files.items() if path.exists()}
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {f"{batch_id}.parquet" for batch_id in batch_ids}
-    for stale in set(os.listdir(folder)) - wanted:
+    for stale in set(os.listdir(folder)) - (set(found) or {NO_ROWS}):
         (folder / stale).unlink()
-    for batch_id in batch_ids:
-        link(shop.landing.events_of(batch_id), folder / f"{batch_id}.parquet")
+    for name, path in found.items():
+        link(path, folder / name)
+    if not found:
+        write_table(folder / NO_ROWS, schema(contract).empty_table())
 
 
 def _link_reference(shop: OpenShop, inputs: Path, name: str) -> None:

@@ -14,8 +14,8 @@ from pipelines.contracts.arrow import conform, schema
 from pipelines.contracts.catalog_rules import unknown_item_faults
 from pipelines.contracts.checkpoint import Subject, run_checkpoint
 from pipelines.contracts.judging import disagreements, finding_faults, quarantine_faults
-from pipelines.contracts.sifting import Sifted, sift, without_faults
-from pipelines.contracts.versions import read_accepted
+from pipelines.contracts.sifting import Sifted, asked_rows, sift
+from pipelines.contracts.versions import check_versions, read_accepted
 from pipelines.landing import Accepted, Batch, LandingError, replace_rows
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
@@ -61,6 +61,7 @@ def validate_batch(settings: Settings, workspace: Path | None = None) -> Validat
     """
     shop = open_shop(settings, workspace)
     with shop.landing.lock():
+        check_versions(shop.landing.root / "accepted")
         _require_landed(shop, workspace)
         records = tuple(judge_batch(shop, batch) for batch in shop.landing.pending())
         repair_clock(shop)
@@ -140,7 +141,9 @@ def _landed(name: str, path: Path) -> pa.Table:
 def _sift(shop: OpenShop, name: str, table: pa.Table, batch: Batch) -> Sifted:
     is_appended = any(contract.name == name for contract in APPENDED)
     known = shop.landing.known_rows(name, table) if is_appended else None
-    return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known)
+    # A mended row that is bad as before is no duplicate of the one that it was to mend.
+    bad = None if batch.kind == "resubmitted" else shop.landing.all_quarantined(name)
+    return sift(table, CONTRACTS[name], datetime.fromisoformat(batch.as_of), known, bad)
 
 
 def _taken_in(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> pa.Table:
@@ -173,9 +176,9 @@ def _judged(
     )
     as_of = datetime.fromisoformat(batch.as_of)
     subjects = [
-        Subject(CONTRACTS[name], readable, as_of, tolerated=limit, keys_are_unique=False)
+        Subject(CONTRACTS[name], asked, as_of, tolerated=limit, keys_are_unique=False)
         for name, table in tables.items()
-        if (readable := without_faults(table, CONTRACTS[name])).num_rows
+        if (asked := asked_rows(table, CONTRACTS[name], sifted[name])).num_rows
     ]
     findings = run_checkpoint(batch.batch_id, subjects, shop.expectations, shop.data_docs)
     for name, result in sifted.items():
@@ -206,7 +209,7 @@ def _volumes(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list
 
 
 def _unknown_items(shop: OpenShop, batch: Batch, sifted: Mapping[str, Sifted]) -> list[str]:
-    if batch.kind == "posted":
+    if batch.kind in ("posted", "resubmitted"):
         return []
     accepted = {name: result.accepted for name, result in sifted.items()}
     item_ids = _catalog(shop, sifted)["item_id"].combine_chunks()
@@ -227,8 +230,8 @@ def _counts(result: Sifted, repeats: int) -> dict[str, int]:
 
 
 def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
-    events = sifted[EVENTS.name].accepted if EVENTS.name in sifted else None
-    earliest = pc.min(events["ingested_at"]).as_py() if events is not None else None
+    appended = [sifted[contract.name].accepted for contract in APPENDED if contract.name in sifted]
+    known = [moment for rows in appended if (moment := pc.min(rows["ingested_at"]).as_py())]
     return Accepted(
         batch=batch,
         counts={name: _counts(result, batch.repeats.get(name, 0)) for name, result in sifted.items()},
@@ -236,5 +239,5 @@ def _record(batch: Batch, sifted: Mapping[str, Sifted]) -> Accepted:
             name: {rule: rows for rule, rows in result.violations.items() if rows}
             for name, result in sifted.items()
         },
-        known_from=earliest.isoformat() if earliest else None,
+        known_from=min(known).isoformat() if known else None,
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="quarantine",
-    help="Rows that broke a rule: look at them, mend them, land them again.",
+    help="Rows that broke a rule: look, mend, land again.",
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -28,7 +28,10 @@ PIPED_WIDTH = 160  # of a table that no terminal folds
 
 @app.command("list")
 def list_quarantine(as_json: AsJson = False) -> None:
-    """List what is in quarantine by batch, data set and reason, and how much of it was mended since."""
+    """List quarantined rows by batch, data set and reason.
+
+    Also says how many were mended since, and checks that the store accounts for every row.
+    """
     from pipelines.quarantine import conservation_faults, counted, groups
 
     with _in_words():
@@ -57,7 +60,10 @@ def show(
     ] = None,
     rows: Annotated[int, typer.Option(help="How many rows to show.", min=1)] = SHOWN,
 ) -> None:
-    """Show the quarantined rows of a batch, or write them into a CSV file that a person mends."""
+    """Show the quarantined rows of a batch.
+
+    With --out, write those that are open into a CSV file in which a person mends them.
+    """
     with _in_words():
         found = _chosen(_landing(), batch, data_set, reason)
         if out is not None:
@@ -85,8 +91,9 @@ def resubmit(
     ],
     data_set: Annotated[str, typer.Option(help="The data set that its rows are of.")] = "events",
 ) -> None:
-    """Land mended rows again; those that now keep every rule leave the quarantine.
+    """Land mended rows again.
 
+    Those that now keep every rule leave the quarantine; the others stay in it as they were.
     With the stack up the DAG `ingest_events` judges them; without it they are judged here. Ends with exit code 1
     if some rows still break a rule, and with 2 if none was taken in or the file cannot be used.
     """
@@ -113,7 +120,10 @@ def query(
     sql: Annotated[str, typer.Argument(help="A SELECT in DuckDB's SQL over the table quarantine.")],
     as_json: AsJson = False,
 ) -> None:
-    """Ask the quarantine in SQL, for example "select reason, count(*) from quarantine group by 1"."""
+    """Ask the quarantine in SQL.
+
+    For example: select reason, count(*) from quarantine group by 1
+    """
     from pipelines.quarantine import query
 
     with _in_words():

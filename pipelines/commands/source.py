@@ -12,8 +12,8 @@ import typer
 from pipelines.commands.console import fail, say, say_json, whisper
 
 if TYPE_CHECKING:
-    from pipelines.sources.checking import SourceFinding
     from pipelines.sources.declaration import SourceDeclaration
+    from pipelines.sources.findings import SourceFinding
 
 app = typer.Typer(
     name="source", help="Bring your own shop: describe its data, check, and use them.", no_args_is_help=True
@@ -154,10 +154,15 @@ def explained() -> Iterator[None]:
 def _load(source: str) -> "SourceDeclaration":
     from pipelines.settings import settings
     from pipelines.sources.declaration import SourceError, load_source
+    from pipelines.sources.readers import COMPLETE_JOURNEY
 
     if source.endswith((".yaml", ".yml")):
         return load_source(Path(source))
     folder = settings().checkout / "sources"
+    if source == COMPLETE_JOURNEY:
+        from pipelines.sources.complete_journey_check import declaration
+
+        return declaration()
     if not (folder / f"{source}.yaml").is_file():
         there = ", ".join(sorted(path.stem for path in folder.glob("*.yaml"))) or "none"
         raise SourceError(

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from pipelines.sources.checking import DataSetFinding, SourceFinding
 from pipelines.sources.declaration import SourceDeclaration
+from pipelines.sources.findings import DataSetFinding, SourceFinding
 from pipelines.sources.shop_proposal import ShopProposal
 from pipelines.sources.tally import Reason
 
@@ -40,7 +40,7 @@ def shop_block(shop: ShopProposal) -> Iterator[str]:
     yield f"    source: {shop.source}"
     yield f"    timezone: {shop.timezone}"
     yield f'    first_week: "{shop.first_week}"'
-    yield f"    history_until_week: {shop.history_until_week}"
+    yield f"    history_until_week: null  # {shop.complete_weeks} weeks are over"
 
 
 def _data_set(found: DataSetFinding, zone: tzinfo) -> Iterator[str]:

@@ -20,7 +20,7 @@ QUARANTINE_SHARE = BatchRule(
 UNKNOWN_ITEMS = BatchRule(
     "unknown_items",
     "at most {unjoined_share_limit} of the rows are about an item that the catalog does not have, the batch's "
-    "own items included (posted events excepted; not judged before a catalog has landed)",
+    "own items included (posted events and mended rows excepted; not judged before a catalog has landed)",
     ("unjoined_share_limit",),
 )
 WEEK_VOLUME = BatchRule(

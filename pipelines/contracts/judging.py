@@ -10,8 +10,8 @@ from pipelines.contracts.sifting import UNREADABLE, Sifted
 def quarantine_faults(sifted: Mapping[str, Sifted], limit: float) -> list[str]:
     """Data sets of which more than ``limit`` of the rows are quarantined.
 
-    Rows that the source's mapping set aside or declared duplicates were expected, so they count neither among the
-    quarantined ones nor among the rows.
+    Rows that the source's mapping set aside or declared duplicates were expected, and rows in quarantine already are
+    known, so they count neither among the quarantined ones nor among the rows.
     """
     return [fault for name, result in sifted.items() if (fault := _quarantine_fault(name, result, limit))]
 
@@ -19,7 +19,8 @@ def quarantine_faults(sifted: Mapping[str, Sifted], limit: float) -> list[str]:
 def _quarantine_fault(name: str, result: Sifted, limit: float) -> str:
     counts = result.counts
     bad = counts["quarantined"] - result.set_aside
-    rows = counts["rows_in"] - result.set_aside - result.declared_duplicates
+    passed_over = result.set_aside + result.declared_duplicates + len(result.quarantined_before)
+    rows = counts["rows_in"] - passed_over
     share = bad / max(rows, 1)
     if share <= limit:
         return ""

@@ -25,10 +25,12 @@ class Sifted:
         accepted: Rows that keep every rule, in the contract's columns and order.
         quarantined: In the schema of ``quarantine_schema``. The reason is a row's fault where it came with one,
             else the names of the broken rules, joined by "; ".
-        duplicates: How many rows said again what an accepted row says, or were declared to.
+        duplicates: How many rows said again what an accepted row says, or what a quarantined row of an earlier batch
+            says, or were declared to.
         violations: Rows per broken rule, ``unreadable`` or ``declared: RULE``; a row may break several.
         set_aside: How many of the quarantined rows a rule of the source's mapping chose to set aside.
         declared_duplicates: How many of the duplicates such a rule declared.
+        quarantined_before: Which rows (from 1) are in quarantine already, from an earlier batch.
     """
 
     accepted: pa.Table
@@ -37,6 +39,7 @@ class Sifted:
     violations: dict[str, int]
     set_aside: int = 0
     declared_duplicates: int = 0
+    quarantined_before: tuple[int, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -56,14 +59,24 @@ def quarantine_schema(contract: Contract) -> pa.Schema:
     return pa.schema([("row", pa.int64()), *((name, pa.string()) for name in names)])
 
 
-def without_faults(table: pa.Table, contract: Contract) -> pa.Table:
-    """Rows that came without a fault, in the contract's columns: those that the row rules are asked about."""
+def asked_rows(table: pa.Table, contract: Contract, sifted: Sifted) -> pa.Table:
+    """Rows that the row rules are asked about, in the contract's columns: without a fault, and not known as bad."""
+    asked = pa.array(range(1, table.num_rows + 1), pa.int64()) if sifted.quarantined_before else None
+    if asked is not None:
+        before = pa.array(sifted.quarantined_before, pa.int64())
+        table = table.filter(pc.invert(pc.is_in(asked, value_set=before)))
     if "fault" in table.column_names:
         table = table.filter(pc.equal(pc.fill_null(table["fault"], ""), ""))
     return table.select(contract.column_names)
 
 
-def sift(table: pa.Table, contract: Contract, as_of: datetime, known: pa.Table | None = None) -> Sifted:
+def sift(
+    table: pa.Table,
+    contract: Contract,
+    as_of: datetime,
+    known: pa.Table | None = None,
+    known_bad: pa.Table | None = None,
+) -> Sifted:
     """Sift ``table``, which has the contract's schema and, optionally, columns of ``PROVENANCE``.
 
     A row with a fault is not asked whether it keeps the rules: it goes to quarantine with the fault as its reason,
@@ -75,12 +88,17 @@ def sift(table: pa.Table, contract: Contract, as_of: datetime, known: pa.Table |
         as_of: The batch's present; later moments are in the future.
         known: Rows accepted before that share a key with this batch, in the contract's schema. None when
             a key that comes again replaces what was known.
+        known_bad: Rows quarantined before, in the schema of ``quarantine_schema``. A row that is bad in the same way
+            again, as when accepted weeks are read anew, is a duplicate of it. None when it is to be quarantined.
     """
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("batch", _with_provenance(table))
         connection.register("known", known if known is not None else schema(contract).empty_table())
+        bad = known_bad if known_bad is not None else quarantine_schema(contract).empty_table()
+        connection.register("known_bad", bad)
         _mark(connection, contract, as_of)
+        _pass_over_known_bad(connection, contract)
         return Sifted(
             accepted=_accepted(connection, contract),
             quarantined=_quarantined(connection, contract),
@@ -88,6 +106,7 @@ def sift(table: pa.Table, contract: Contract, as_of: datetime, known: pa.Table |
             violations=_violations(connection, contract),
             set_aside=_count(connection, f"reason <> '' and {_says(DECLARED)}"),
             declared_duplicates=_count(connection, "is_declared_duplicate"),
+            quarantined_before=_rows_of(connection, "again"),
         )
 
 
@@ -124,6 +143,24 @@ def _mark(connection: duckdb.DuckDBPyConnection, contract: Contract, as_of: date
                 as is_duplicate
         from judged left join repeated on judged.{contract.key} = repeated.key and row_reason = ''"""
     )
+
+
+def _pass_over_known_bad(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Make duplicates of rows that are in quarantine already, with equal cells and for equal reasons."""
+    content = ", ".join(f"cast({name} as varchar)" for name in contract.column_names if name != "ingested_at")
+    # Where the row has no name of its own, where it came from tells it from another that says the same.
+    telling = f"hash(reason, original, coalesce(cast({contract.key} as varchar), origin), {content})"
+    connection.execute(
+        f"""create temp table again as select row from marked
+        where reason <> '' and {telling} in (select {telling} from known_bad)"""
+    )
+    connection.execute(
+        "update marked set reason = '', is_duplicate = true where row in (select row from again)"
+    )
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[int, ...]:
+    return tuple(row for (row,) in connection.execute(f"select row from {name} order by row").fetchall())
 
 
 def _reason(rule: RowRule, as_of: datetime) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -107,6 +108,33 @@ def read_accepted(path: Path, contract: Contract, history: History = HISTORY) ->
     return conform(
         upgrade(table, contract, version_of(table.schema, contract, history), history), contract, str(path)
     )
+
+
+def matching(files: list[Path], contract: Contract, keys: pa.Table, history: History = HISTORY) -> pa.Table:
+    """Accepted rows that have one of ``keys`` in the column of that name, whatever version a file was accepted under.
+
+    Args:
+        files: Of accepted rows.
+        contract: Their contract; the result is in its schema.
+        keys: One column of the contract; a file without it has no such row.
+        history: Recorded versions and migrations.
+    """
+    (column,) = keys.column_names
+    by_version: dict[int, list[str]] = {}
+    for path in files:
+        within = _schema_in(path)
+        if column in within.names:
+            by_version.setdefault(version_of(within, contract, history), []).append(str(path))
+    found = [schema(contract).empty_table()]
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("wanted", keys)
+        query = f"FROM read_parquet($files, union_by_name = true) SEMI JOIN wanted USING ({column})"
+        for version, paths in sorted(by_version.items()):
+            rows = connection.sql(query, params={"files": paths}).to_arrow_table()
+            upgraded = upgrade(rows, contract, version, history)
+            found.append(conform(upgraded, contract, f"accepted {contract.name}"))
+    return pa.concat_tables(found)
 
 
 def version_of(found: pa.Schema, contract: Contract, history: History = HISTORY) -> int:

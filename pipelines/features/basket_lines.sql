@@ -15,41 +15,57 @@
 -- column value: what was paid for it, shop currency
 WITH bought AS (
     SELECT
-        user_id,
-        basket_id,
-        item_id,
-        CASE WHEN basket_id IS NULL THEN occurred_us END AS lone_us,
-        MIN(occurred_us) AS first_us,
-        MIN(week) AS first_week,
-        SUM(quantity) AS quantity,
-        SUM(value) AS value
+        known_events.user_id,
+        known_events.basket_id,
+        known_events.item_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END AS lone_us,
+        SUM(known_events.quantity) AS quantity,
+        SUM(known_events.value) AS value
     FROM known_events
-    WHERE event_type = 'purchase'
-    GROUP BY user_id, basket_id, item_id, CASE WHEN basket_id IS NULL THEN occurred_us END
+    INNER JOIN items ON known_events.item_id = items.item_id
+    WHERE known_events.event_type = 'purchase' AND items.recommendable
+    GROUP BY
+        known_events.user_id,
+        known_events.basket_id,
+        known_events.item_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END
 ),
 
 dated AS (
     SELECT
-        user_id,
-        basket_id,
-        item_id,
-        MIN(first_us) OVER (PARTITION BY user_id, basket_id, lone_us) AS occurred_us,
-        MIN(first_week) OVER (PARTITION BY user_id, basket_id, lone_us) AS week,
-        quantity,
-        value
-    FROM bought
+        known_events.user_id,
+        known_events.basket_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END AS lone_us,
+        MIN(known_events.occurred_us) AS occurred_us,
+        MIN(known_events.week) AS week
+    FROM known_events
+    LEFT JOIN items ON known_events.item_id = items.item_id
+    WHERE known_events.event_type = 'purchase'
+    GROUP BY
+        known_events.user_id,
+        known_events.basket_id,
+        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END
+    HAVING COUNT(CASE WHEN items.recommendable THEN 1 END) > 0
+),
+
+baskets AS (
+    SELECT
+        *,
+        CAST(ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY occurred_us, basket_id) - 1 AS INTEGER) AS basket
+    FROM dated
 )
 
 SELECT
-    dated.user_id,
-    CAST(
-        DENSE_RANK() OVER (PARTITION BY dated.user_id ORDER BY dated.occurred_us, dated.basket_id) - 1 AS INTEGER
-    ) AS basket,
-    dated.item_id,
-    dated.occurred_us,
-    dated.week,
-    dated.quantity,
-    dated.value
-FROM dated
-INNER JOIN items ON dated.item_id = items.item_id
-WHERE items.recommendable
+    baskets.user_id,
+    baskets.basket,
+    bought.item_id,
+    baskets.occurred_us,
+    baskets.week,
+    bought.quantity,
+    bought.value
+FROM bought
+INNER JOIN baskets
+    ON
+        bought.user_id = baskets.user_id
+        AND bought.basket_id IS NOT DISTINCT FROM baskets.basket_id
+        AND bought.lone_us IS NOT DISTINCT FROM baskets.lone_us

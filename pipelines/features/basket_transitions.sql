@@ -6,14 +6,32 @@
 -- column item_id: an item of a basket
 -- column next_item_id: an item of the next basket
 -- column transitions: pairs of baskets in which the one is followed by the other, number
-SELECT
-    earlier.item_id,
-    later.item_id AS next_item_id,
-    COUNT(*) AS transitions
-FROM basket_lines AS earlier
-INNER JOIN basket_lines AS later
-    ON earlier.user_id = later.user_id AND later.basket = earlier.basket + 1
-CROSS JOIN moment
-WHERE earlier.week >= moment.week - 26
-GROUP BY earlier.item_id, later.item_id
-HAVING COUNT(*) >= 3
+-- Items have numbers here: counting pairs of numbers takes half as long as of texts.
+WITH numbered AS (
+    SELECT item_id, CAST(ROW_NUMBER() OVER (ORDER BY item_id) AS INTEGER) AS number
+    FROM basket_lines
+    GROUP BY item_id
+    HAVING COUNT(*) >= 3
+),
+
+lines AS (
+    SELECT basket_lines.user_id, basket_lines.basket, basket_lines.week, numbered.number
+    FROM basket_lines
+    INNER JOIN numbered ON basket_lines.item_id = numbered.item_id
+),
+
+pairs AS (
+    SELECT earlier.number, later.number AS next_number, COUNT(*) AS transitions
+    FROM lines AS earlier
+    INNER JOIN lines AS later
+        ON earlier.user_id = later.user_id AND later.basket = earlier.basket + 1
+    CROSS JOIN moment
+    WHERE earlier.week >= moment.week - 26
+    GROUP BY earlier.number, later.number
+    HAVING COUNT(*) >= 3
+)
+
+SELECT one.item_id, other.item_id AS next_item_id, pairs.transitions
+FROM pairs
+INNER JOIN numbered AS one ON pairs.number = one.number
+INNER JOIN numbered AS other ON pairs.next_number = other.number

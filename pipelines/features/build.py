@@ -5,6 +5,9 @@ A view may read ``known_events``, ``items``, ``users``, ``known_promotions``, ``
 cannot look past the moment.
 """
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -12,6 +15,9 @@ import pyarrow as pa
 
 from pipelines.features import known
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
+
+MEMORY = "2500MB"
+"""What DuckDB may use for itself; the process stays below 4 GiB with it."""
 
 
 def build_views(
@@ -30,7 +36,8 @@ def build_views(
 
     Args:
         names: The views, each after those it reads.
-        events: Parquet of the events contract plus ``week``; rows from the moment on are not shown to any view.
+        events: Parquet of the events contract plus ``week``, sorted by ``occurred_at`` and ``event_id``: floats are
+            summed in its order. Rows from the moment on are not shown to any view.
         items: Parquet of the items contract.
         at_us: The moment, microseconds since the epoch (UTC).
         week: The shop week that begins at the moment.
@@ -47,12 +54,20 @@ def build_views(
         FeatureError: A file is missing or its SQL is refused.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as database:
-        # One thread sums floats in one order: the files must be equal byte for byte on every run.
-        database.execute("SET threads = 1; SET TimeZone = 'UTC'")
+    with open_database(out) as database:
         load_known(database, events, items, at_us, week, from_week, users, promotions)
         views = [read_view(name, folder) for name in names]
         return {view.name: write_sorted(database, view, view.sql, out) for view in views}
+
+
+@contextmanager
+def open_database(out: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in which equal inputs give equal bytes; what exceeds its memory is in ``out`` until it is closed."""
+    with tempfile.TemporaryDirectory(prefix=".spilled-", dir=out) as spilled, duckdb.connect() as database:
+        # One thread sums floats in one order. So does a fixed limit: what is spilled is summed in parts.
+        database.execute(f"SET threads = 1; SET memory_limit = '{MEMORY}'; SET TimeZone = 'UTC'")
+        database.execute(f"SET temp_directory = {_text(Path(spilled))}")
+        yield database
 
 
 def load_known(
@@ -70,35 +85,37 @@ def load_known(
     An event that a correction known at the moment replaces is left out, also when the correction itself
     lies before ``from_week``. A promotion is known once it has begun. ``items`` and ``users`` stay in their files.
     """
-    show(database, {"events": events, "items": items, "users": users, "promotions": promotions})
-    known.make_corrected(database, database.table("events").columns, at_us)
-    database.execute(
-        f"""
-        CREATE TABLE known_events AS
-        {known.known_events(at_us, from_week)}
-        ORDER BY user_id, occurred_at, event_id
-        """
-    )
-    database.execute(f"CREATE TABLE moment AS {known.moment(at_us, week)}")
+    # In a schema of their own, which no view names, so that none looks past the moment.
+    database.execute("CREATE SCHEMA landed; SET search_path = 'landed'")
+    show(database, {"events": events, "promotions": promotions})
+    any_corrected = known.make_corrected(database, database.table("events").columns, at_us)
+    events_known = known.known_events(at_us, from_week, "landed.", any_corrected)
+    # A view, not a table: it is read column by column from its file, however large that is.
+    database.execute(f"CREATE VIEW main.known_events AS {events_known}")
     if promotions is not None:
         database.execute(
-            f"CREATE TABLE known_promotions AS {known.known_promotions(at_us)} ORDER BY promotion_id"
+            f"CREATE TABLE main.known_promotions AS {known.known_promotions(at_us)} ORDER BY promotion_id"
         )
-    # Out of reach, so that no view looks past the moment.
-    database.execute("DROP VIEW events; DROP VIEW IF EXISTS promotions; DROP TABLE corrected")
+    database.execute("SET search_path = 'main'")
+    show(database, {"items": items, "users": users})
+    database.execute(f"CREATE TABLE moment AS {known.moment(at_us, week)}")
 
 
 def show(database: duckdb.DuckDBPyConnection, sources: dict[str, Path | pa.Table | None]) -> None:
     """Name the tables as landed; None is not there."""
     for name, source in sources.items():
         if isinstance(source, Path):
-            database.read_parquet(str(source)).create_view(name)
+            database.execute(f"CREATE VIEW {name} AS FROM read_parquet({_text(source)})")
         elif source is not None:
-            database.register(name, source)
+            database.register("arrow", source)
+            database.execute(f"CREATE TABLE {name} AS FROM arrow")
+            database.unregister("arrow")
 
 
 def write_sorted(database: duckdb.DuckDBPyConnection, view: View, sql: str, out: Path) -> int:
-    """Make the table of a view from ``sql`` and write it, sorted by its key; equal rows give equal bytes.
+    """Write what ``sql`` selects as the file of a view, sorted by its key; equal rows give equal bytes.
+
+    The views after it read it from there.
 
     Returns:
         How many rows it has.
@@ -106,11 +123,17 @@ def write_sorted(database: duckdb.DuckDBPyConnection, view: View, sql: str, out:
     Raises:
         FeatureError: DuckDB refuses the SQL.
     """
+    file = _text(out / f"{view.name}.parquet")
+    ordered = f"SELECT * FROM ({sql}\n) ORDER BY {', '.join(view.key)}"
     try:
-        database.execute(f"CREATE TABLE {view.name} AS {sql} ORDER BY {', '.join(view.key)}")
+        database.execute(f"COPY ({ordered}) TO {file} (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.Error as error:
         raise FeatureError(f"{view.name}.sql is refused by DuckDB: {error}") from error
-    path = str(out / f"{view.name}.parquet")
-    database.execute(f"COPY {view.name} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    # The views after it read the file: memory stays free for what is being built.
+    database.execute(f"CREATE VIEW {view.name} AS FROM read_parquet({file})")
     count = database.execute(f"SELECT COUNT(*) FROM {view.name}").fetchone()
     return int(count[0]) if count else 0
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from pipelines.features.lineage import DATA_SETS, MOMENT, Lineage, output_of, reads_of
+from pipelines.features.lineage import MOMENT, Lineage, beyond_reach, output_of, reach_fault, reads_of
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 
 BUILT = Path("data/features/holdout")
@@ -88,15 +88,7 @@ class Catalog:
         """
         view = self.view(name)
         before = list(self.views)[: list(self.views).index(name)]
-        allowed = {*DATA_SETS, MOMENT, *before}
-        return [
-            *faults_of(view),
-            *(
-                f"it reads {table}: read {', '.join(DATA_SETS)}, {MOMENT} or a view named before it only"
-                for table in reads_of(view)
-                if table not in allowed
-            ),
-        ]
+        return [*faults_of(view), *map(reach_fault, beyond_reach(view, before))]
 
 
 def summary_of(view: View) -> dict[str, Any]:

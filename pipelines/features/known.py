@@ -9,18 +9,21 @@ import duckdb
 from pipelines.contracts.corrections import corrected_sql
 
 
-def known_events(at_us: int, from_week: int) -> str:
+def known_events(at_us: int, from_week: int, landed: str = "", any_corrected: bool = True) -> str:
     """Events known at a moment, without those that a known correction replaces.
 
     Args:
         at_us: The moment, microseconds since the epoch (UTC).
         from_week: First shop week that is shown.
+        landed: What stands before the names of the landed tables, such as ``landed.``.
+        any_corrected: Whether ``corrected`` has rows; looking each event up in an empty one takes as long as the rest.
     """
+    corrected = f"SELECT 1 FROM {landed}corrected AS corrected WHERE corrected.event_id = events.event_id"
     return f"""
         SELECT events.*, epoch_us(events.occurred_at) AS occurred_us
-        FROM events
+        FROM {landed}events AS events
         WHERE {_known(at_us)} AND week >= {from_week:d}
-            AND NOT EXISTS (SELECT 1 FROM corrected WHERE corrected.event_id = events.event_id)
+            {f"AND NOT EXISTS ({corrected})" if any_corrected else ""}
     """
 
 
@@ -38,24 +41,28 @@ def moment(at_us: int, week: int) -> str:
     return f"SELECT CAST({at_us:d} AS BIGINT) AS at_us, CAST({week:d} AS INTEGER) AS week"
 
 
-def make_corrected(database: duckdb.DuckDBPyConnection, columns: list[str], at_us: int) -> None:
+def make_corrected(database: duckdb.DuckDBPyConnection, columns: list[str], at_us: int) -> bool:
     """Make the table ``corrected`` from ``events``; a correction counts whatever week it lies in.
 
     Args:
         database: Where ``events`` is.
         columns: Its columns; without ``corrects``, as the contract's first version was, nothing is corrected.
         at_us: The moment.
+
+    Returns:
+        Whether it has rows.
     """
     database.execute("CREATE TABLE corrected (event_id VARCHAR)")
     if "corrects" not in columns:
-        return
+        return False
     if database.execute("SELECT 1 FROM events WHERE corrects IS NOT NULL LIMIT 1").fetchone() is None:
-        return  # the usual case, told without following any chain
+        return False  # the usual case, told without following any chain
     database.execute(
         f"CREATE TABLE known_ids AS SELECT event_id, corrects, ingested_at FROM events WHERE {_known(at_us)}"
     )
     database.execute(f"INSERT INTO corrected {corrected_sql('known_ids')}")
     database.execute("DROP TABLE known_ids")
+    return database.execute("SELECT 1 FROM corrected LIMIT 1").fetchone() is not None
 
 
 def _known(at_us: int) -> str:

@@ -1,6 +1,6 @@
 """What views read, and which columns of the contracts each of their columns is made of, by sqlglot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from sqlglot import exp, parse_one
@@ -37,6 +37,39 @@ def reads_of(view: View) -> tuple[str, ...]:
     # A table that a function makes, such as a file that is read, has no name: it is listed as it is written.
     tables = {table.name or table.sql(dialect=DIALECT) for table in query.find_all(exp.Table)}
     return tuple(sorted(tables - named_inside))
+
+
+def beyond_reach(view: View, before: Iterable[str]) -> tuple[str, ...]:
+    """Tables and files that a view reads although it may not, sorted.
+
+    Args:
+        view: Which view.
+        before: The views that are built before it.
+
+    Raises:
+        FeatureError: Its SQL cannot be parsed.
+    """
+    allowed = {*DATA_SETS, MOMENT, *before}
+    return tuple(table for table in reads_of(view) if table not in allowed)
+
+
+def refuse_beyond_reach(views: Sequence[View]) -> None:
+    """Refuse views that could see the future: DuckDB itself would let them read the landed files.
+
+    Args:
+        views: In the order in which they are built.
+
+    Raises:
+        FeatureError: A view reads what it may not; the message names the view and the table.
+    """
+    for place, view in enumerate(views):
+        if tables := beyond_reach(view, (earlier.name for earlier in views[:place])):
+            raise FeatureError(f"{view.name}.sql: {reach_fault(tables[0])}")
+
+
+def reach_fault(table: str) -> str:
+    """What to say of a table that a view may not read."""
+    return f"it reads {table}: read {', '.join(DATA_SETS)}, {MOMENT} or a view named before it only"
 
 
 def output_of(view: View) -> tuple[str, ...]:
@@ -105,7 +138,8 @@ class Lineage:
             return self.of(table)[column]
         if table == MOMENT:
             return (MOMENT,)
-        return (f"{DATA_SETS[table]}.{ADDED.get(table, {}).get(column, column)}",)
+        # What is out of reach has no contract: it is named as it is, and the catalog's faults say so.
+        return (f"{DATA_SETS.get(table, table or 'file')}.{ADDED.get(table, {}).get(column, column)}",)
 
     def _rows(self, query: exp.Expr, inside: Mapping[str, exp.Expr]) -> Iterator[str]:
         """The data sets whose rows a query counts: those of what it reads first."""

@@ -10,7 +10,7 @@ CODE = "the same history gives other values by the bundle's own code: what serve
 VIEW = "the history had been made by another view of histories than the bundle carries (another release was live)"
 CATALOG = "the catalog has changed since the history was made, so that other items may be recommended"
 BATCHES = "a batch that the history was made of is no longer in the landing store"
-IN_PART = "an order of which a part had landed and a part had not was two baskets to the endpoint"
+IN_PART = "an order of which a part had landed, and not by being posted, was two baskets to the endpoint"
 UNKNOWN = "nothing explains it"
 
 

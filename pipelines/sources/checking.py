@@ -3,97 +3,31 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.contracts import CONTRACTS
 from pipelines.contracts.declaration import Contract
 from pipelines.params import ValidateData
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
 from pipelines.sources.errors import nearest
+from pipelines.sources.findings import ColumnFinding, DataSetFinding, SourceFinding
 from pipelines.sources.mapping import map_chunk
 from pipelines.sources.mapping_words import made_from
 from pipelines.sources.readers import Chunk, Reader, open_reader
-from pipelines.sources.shop_proposal import FEWEST_WEEKS, ShopProposal, propose_shop
-from pipelines.sources.tally import Counts, Reason, Tally
+from pipelines.sources.refusals import NEEDED, remarks, row_refusals, shop_refusals, week_refusals
+from pipelines.sources.shop_proposal import propose_shop
+from pipelines.sources.tally import Tally
 
 CHUNK_ROWS = 200_000
 SAMPLE_ROWS = 10
 QUIET_SECONDS = 2.0
-NEEDED = ("events", "items")
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class ColumnFinding:
-    """One column of the contract, with an example.
-
-    Attributes:
-        name: Its name.
-        made_from: How the mapping makes it, in words.
-        before: Cells of the source in one row.
-        after: What became of them.
-    """
-
-    name: str
-    made_from: str
-    before: str
-    after: Any
-
-
-@dataclass(frozen=True)
-class DataSetFinding:
-    """What one data set comes to.
-
-    Attributes:
-        name: Its name.
-        pieces: Files or tables that were read.
-        is_limited: Whether only the first rows were read.
-        counts: Where its rows would go.
-        first: Its first accepted moment, None where rows have none.
-        last: Its last one.
-        columns: The mapping with examples.
-        samples: The first rows that can be read, after mapping.
-        quarantined: Why rows would be quarantined.
-        set_aside: Which rules of the mapping set rows aside.
-        never_found: Keys that the mapping names and no JSON object has.
-    """
-
-    name: str
-    pieces: list[str]
-    is_limited: bool
-    counts: Counts
-    first: datetime | None
-    last: datetime | None
-    columns: list[ColumnFinding]
-    samples: list[dict[str, Any]]
-    quarantined: list[Reason]
-    set_aside: list[Reason]
-    never_found: list[str]
-
-
-@dataclass(frozen=True)
-class SourceFinding:
-    """What a whole source comes to.
-
-    Attributes:
-        data_sets: By data set.
-        unknown_items: Share of the events about an item that are about one the catalog does not have.
-        shop: The block of params.yaml that fits, None without events.
-        refusals: Why landing would refuse it; empty when it would not.
-        remarks: What a person should look at.
-    """
-
-    data_sets: list[DataSetFinding]
-    unknown_items: float | None
-    shop: ShopProposal | None
-    refusals: list[str]
-    remarks: list[str]
 
 
 def check_source(
@@ -127,8 +61,10 @@ def check_source(
         unknown = _unknown_items(tallies) if {*NEEDED} <= set(tallies) else None
         events = tallies.get("events")
         shop = propose_shop(source, events.weeks, events.last) if events and events.last else None
-    refusals = [*_row_refusals(found, limits), *_shop_refusals(source, found, unknown, shop, limits)]
-    return SourceFinding(found, unknown, shop, refusals, list(_remarks(found, shop)))
+    refusals = [*row_refusals(found, limits), *shop_refusals(source, found, unknown, shop, limits)]
+    if events and events.last and shop and rows is None:
+        refusals += week_refusals(events.weeks, events.last, shop, limits)
+    return SourceFinding(found, unknown, shop, refusals, list(remarks(found, shop)))
 
 
 def _tally(source: SourceDeclaration, name: str, folder: Path) -> Tally:
@@ -146,13 +82,15 @@ def _check_data_set(
     rows: int | None,
 ) -> DataSetFinding:
     mapping, contract = source.data_sets[name], CONTRACTS[name]
-    pieces, first, seen = reader.pieces(mapping), None, set[str]()
+    names: list[str] = []
+    pieces, first, empty = reader.pieces(mapping), None, set(mapping.source_columns)
     for chunk in _chunks(reader, mapping, rows):
         mapped = map_chunk(chunk, source, name)
         tally.add(chunk, _as_landed(mapped, now), now)
         if first is None or not first[1].num_rows:
             first = chunk, mapped
-        seen.update(chunk.table.column_names)
+        empty -= {name for name in empty if _holds_something(chunk.table[name])}
+        names = chunk.table.column_names
         progress.tell(name, chunk)
     counts, reasons = tally.counts(), tally.reasons()
     return DataSetFinding(
@@ -166,8 +104,14 @@ def _check_data_set(
         _samples(contract, first[1]) if first else [],
         [reason for reason in reasons if not reason.reason.startswith("declared: ")],
         [reason for reason in reasons if reason.reason.startswith("declared: ")],
-        [f"{column}{nearest(column, seen)}" for column in mapping.source_columns if column not in seen],
+        [f"{name}{nearest(name, set(names) - {name})}" for name in mapping.source_columns if name in empty],
     )
+
+
+def _holds_something(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_string(column.type):
+        return bool(column.null_count < len(column))
+    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _chunks(reader: Reader, mapping: DataSetMapping, limit: int | None) -> Iterator[Chunk]:
@@ -209,7 +153,7 @@ def _columns(
 
 
 def _cell(table: pa.Table, name: str, row: int) -> str:
-    value = table[name][row].as_py() if table.num_rows and name in table.column_names else None
+    value = table[name][row].as_py() if table.num_rows else None
     return "" if value is None else str(value)
 
 
@@ -227,53 +171,6 @@ def _unknown_items(tallies: dict[str, Tally]) -> float | None:
         query = f"select coalesce({unknown}, 0) / nullif(sum(events), 0) from events"
         share = connection.execute(query).fetchall()[0][0]
     return None if share is None else float(share)
-
-
-def _row_refusals(found: list[DataSetFinding], limits: ValidateData) -> Iterator[str]:
-    for data_set in found:
-        counts, limit = data_set.counts, limits.quarantine_share_limit
-        if not counts.rows:
-            yield f"{data_set.name}: expected at least one row, found none"
-        elif counts.quarantined > limit * counts.rows:
-            worst = data_set.quarantined[0]
-            yield (
-                f"{data_set.name}: {counts.quarantined / counts.rows:.1%} of the rows would be quarantined, at most "
-                f"{limit:.1%} may be; most often {worst.reason} ({worst.first}: {worst.example})"
-            )
-        elif data_set.never_found:
-            yield f"{data_set.name}: no object has the key {', '.join(data_set.never_found)}"
-        elif not counts.accepted:
-            yield f"{data_set.name}: no row is left to be landed"
-
-
-def _shop_refusals(
-    source: SourceDeclaration,
-    found: list[DataSetFinding],
-    unknown: float | None,
-    shop: ShopProposal | None,
-    limits: ValidateData,
-) -> Iterator[str]:
-    for name in NEEDED:
-        if name not in source.data_sets:
-            yield f"{name}: not mapped; nothing can be learned without {' and '.join(NEEDED)}"
-    if any(data_set.is_limited for data_set in found):
-        return  # of a part of the rows nobody can say what the whole covers
-    if unknown is not None and unknown > limits.unjoined_share_limit:
-        yield (
-            f"events: {unknown:.1%} are about items that the catalog does not have, at most "
-            f"{limits.unjoined_share_limit:.1%} may be; compare item_id in events and items"
-        )
-    if shop is not None and shop.history_until_week < FEWEST_WEEKS:
-        yield f"events: {shop.history_until_week} complete weeks, at least {FEWEST_WEEKS} are needed"
-
-
-def _remarks(found: list[DataSetFinding], shop: ShopProposal | None) -> Iterator[str]:
-    if shop is not None and shop.stray_events:
-        yield (
-            f"{shop.stray_events:,} events lie long before all others (from "
-            f"{min(data_set.first for data_set in found if data_set.name == 'events' and data_set.first):%Y-%m-%d}): "
-            "placeholder dates? They would be landed with week 1"
-        )
 
 
 class _Progress:

@@ -20,7 +20,6 @@ from pipelines.sources.yaml_text import read_yaml
 __all__ = ["CancelledOrders", "DataSetMapping", "Rules", "SourceDeclaration", "SourceError", "load_source"]
 
 Kind = Literal["files", "database", "stream", "published"]
-JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.gz)?$", re.IGNORECASE)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -121,10 +120,6 @@ class DataSetMapping(Declared):
         named = [name for column in self.columns.values() for name in column.source_columns]
         cancelled = self.rules.cancelled_orders
         return list(dict.fromkeys([*named, *([cancelled.column] if cancelled else [])]))
-
-    def is_jsonl(self, origin: str) -> bool:
-        """Whether rows of ``origin`` are JSON objects, each of which may leave out keys."""
-        return self.read_as == "jsonl" or (self.read_as is None and bool(JSONL.search(origin)))
 
     @property
     def keep_last(self) -> bool:

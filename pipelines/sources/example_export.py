@@ -13,8 +13,10 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -45,6 +47,8 @@ select item_id as product, title as name, department, category, type as kind, br
 from items order by item_id
 """
 CUSTOMERS = "select user_id as customer, age, income from users order by user_id"
+# When the default shop's weeks begin, whatever shop params.yaml says.
+CALENDAR = ShopCalendar(ZoneInfo("America/New_York"), date(2016, 12, 26))
 EVERY = 50  # one order line in so many is spoiled, by turns in each way
 
 
@@ -63,14 +67,11 @@ class Exported:
     spoiled: dict[str, int]
 
 
-def write_example(
-    folder: Path, calendar: ShopCalendar, weeks: int, households: int | None = None, messy: bool = False
-) -> Exported:
+def write_example(folder: Path, weeks: int, households: int | None = None, messy: bool = False) -> Exported:
     """Write the export.
 
     Args:
         folder: Is made; the files of an earlier example are replaced.
-        calendar: Whose weeks and time zone.
         weeks: How many weeks of the year.
         households: How many of the households; None for all.
         messy: Whether to spoil one order line in fifty.
@@ -81,9 +82,9 @@ def write_example(
     spoiled: Counter[str] = Counter()
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for name, table in CompleteJourney(calendar).read_weeks(1, weeks).items():
+        for name, table in CompleteJourney(CALENDAR).read_weeks(1, weeks).items():
             connection.register(name, table)
-        values = {"zone": str(calendar.timezone), "households": households or 1_000_000}
+        values = {"zone": str(CALENDAR.timezone), "households": households or 1_000_000}
         head, lines = _asked(connection.execute(ORDERS, values))
         rows = _spoiled(lines, head, spoiled) if messy else lines
         counts = {name: _write(folder / name, head, group) for name, group in _by_month(rows, head)}

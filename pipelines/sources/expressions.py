@@ -1,5 +1,6 @@
 """One column of a contract as SQL over a source's cells: its value, and what is wrong where it has none."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,11 +13,12 @@ from pipelines.sources.contract_check import FALSE, TRUE
 from pipelines.sources.moments import Moment
 from pipelines.sources.source_cells import MappingError, SourceCells, is_moment, is_number, quoted
 
+# Reasons are joined by "; ", so what was found must not hold that.
 # Not-a-number is another spelling of a missing value, in text as in a float.
 MACROS = """
 create macro a_figure(written) as case when lower(trim(written)) <> 'nan' then written end;
 create macro unreadable(name, expected, found) as 'unreadable: ' || name || ': expected ' || expected
-    || ', found ''' || replace(left(found, 80), '; ', ';') || '''';
+    || ', found ''' || regexp_replace(left(found, 80), '; +', ';', 'g') || '''';
 """
 
 
@@ -155,7 +157,7 @@ def _refused(column: Column, text: str, mapping: ColumnMapping) -> str:
     """The branch for a word that ``names`` does not know."""
     if not mapping.names or mapping.others != "refuse":
         return "when false then null"
-    words = quoted("one of " + ", ".join(mapping.names))
+    words = quoted("one of " + re.sub("; +", ";", ", ".join(mapping.names)))
     return f"when {text} not in {_listed(tuple(mapping.names))} then {_unreadable(column.name, words, text)}"
 
 

@@ -79,10 +79,6 @@ def _numbered(chunk: SourceChunk, mapping: DataSetMapping) -> tuple[pa.Table, So
     """The chunk with positional column names and row numbers, and what its cells are."""
     fault = chunk.table.column(SOURCE_FAULT) if SOURCE_FAULT in chunk.table.column_names else None
     own = chunk.table.drop_columns([SOURCE_FAULT]) if fault is not None else chunk.table
-    if mapping.is_jsonl(chunk.origin):
-        # A key that no object of this chunk has may well be in the next one.
-        for name in (name for name in mapping.source_columns if name not in own.column_names):
-            own = own.append_column(name, pa.nulls(own.num_rows, pa.string()))
     arrays = [_plain(own.column(number)) for number in range(own.num_columns)]
     names = [f"c{number}" for number in range(own.num_columns)]
     rows = pa.array(range(chunk.first_row, chunk.first_row + own.num_rows), pa.int64())
@@ -144,7 +140,7 @@ def _cast(value: str, column: Column) -> str:
 
 def _run(query: str, table: pa.Table) -> pa.Table:
     with duckdb.connect(config={"enable_external_access": "false"}) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         connection.execute(expressions.MACROS + amounts.MACROS + moments.MACROS)
         connection.register("chunk", table)
         return connection.sql(query).to_arrow_table()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipelines.contracts.events import EVENT_TYPES
 from pipelines.sources import guesses
 from pipelines.sources.column_mapping import is_day_only
 from pipelines.sources.declaration import SourceDeclaration
@@ -121,6 +122,8 @@ def _event_type(one: Found, given: dict[str, str]) -> Line:
     words = sorted(set(texts(one.rows, given["event_type"]))) if "event_type" in given else []
     if not words or len(words) > FEW:
         return Line("      event_type: {value: purchase}", "every row is a purchase")
+    if all(word in EVENT_TYPES for word in words):
+        return Line(f"      event_type: {_quoted(given['event_type'])}")
     names = ", ".join(f"{_quoted(word)}: {_quoted(guesses.event_type_of(word))}" for word in words)
     unknown = [word for word in words if not guesses.event_type_of(word)]
     remark = f"say what these are: {', '.join(unknown)}" if unknown else "other words are refused"
@@ -162,7 +165,8 @@ def _occurred_at(one: Found, given: dict[str, str], there: str) -> Line:
         keys.append('at: "23:59:59"')
     twins = [other for other in fits[1:] if sorted(other) == sorted(fits[0])]
     remark = f"or {twins[0]}? Both fit the rows that were read" if twins else ""
-    return Line(f"      occurred_at: {{{', '.join(keys)}}}", remark)
+    made = f"{{{', '.join(keys)}}}" if len(keys) > 1 else _quoted(given["occurred_at"])
+    return Line(f"      occurred_at: {made}", remark)
 
 
 def _rules(one: Found, given: dict[str, str]) -> Iterator[Line]:
@@ -209,12 +213,11 @@ def _items(one: Found, events: Found) -> Iterator[Line]:
         given["department"] = given["category"]
     department = _quoted(given["department"]) if "department" in given else "{value: all}"
     yield Line(f"      department: {department}", "" if "department" in given else "no column looks like it")
-    for column in ("category", "brand"):
+    for column in ("category", "type", "brand", "package_size"):
         if column in given:
             yield Line(f"      {column}: {_quoted(given[column])}")
-    yield Line(
-        '      recommendable: {value: "true"}', "false for what nobody wants from a list: fees, gift cards"
-    )
+    sellable = _quoted(given["recommendable"]) if "recommendable" in given else '{value: "true"}'
+    yield Line(f"      recommendable: {sellable}", "false for what nobody wants from a list: fees, gift cards")
     if one is events:
         yield Line("    rules:")
         yield Line("      repeated_rows: keep_last", "an item comes once for every line that sold it")

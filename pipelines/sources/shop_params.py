@@ -23,7 +23,7 @@ def write_shop(path: Path, shop: ShopProposal) -> list[str]:
         "source": shop.source,
         "timezone": shop.timezone,
         "first_week": f'"{shop.first_week}"',
-        "history_until_week": str(shop.history_until_week),
+        "history_until_week": "null",  # whatever week is over lands
     }
     text, changes = _replaced(path.read_text(), values)
     if changes:

@@ -20,14 +20,14 @@ class ShopProposal:
         source: Name of the source.
         timezone: Its time zone.
         first_week: The Monday of the first events.
-        history_until_week: The last complete week.
+        complete_weeks: The last complete week.
         stray_events: Events long before all others, which do not count for ``first_week``.
     """
 
     source: str
     timezone: str
     first_week: date
-    history_until_week: int
+    complete_weeks: int
     stray_events: int
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
-from pipelines.sources.errors import SourceError
+from pipelines.sources.errors import SourceError, masked
 from pipelines.sources.readers import Reader, open_reader
+from pipelines.sources.readers.database_engines import open_engine
 
 SAMPLE_ROWS = 5_000
 DELIMITERS = (",", ";", "\t", "|")
@@ -53,7 +55,7 @@ def sniff(source: SourceDeclaration, checkout: Path, wanted: str | None) -> list
         SourceError: Nothing is there, or nothing of it can be read.
     """
     reader = open_reader(source, checkout)
-    origins = [wanted] if wanted else list(_origins(source, reader))
+    origins = [wanted] if wanted else list(_origins(source, reader, checkout))
     found = [one for origin in origins if (one := _best(reader, origin))]
     if not found:
         there = ", ".join(origins) or "nothing"
@@ -64,9 +66,9 @@ def sniff(source: SourceDeclaration, checkout: Path, wanted: str | None) -> list
     return found
 
 
-def _origins(source: SourceDeclaration, reader: Reader) -> Iterator[str]:
+def _origins(source: SourceDeclaration, reader: Reader, checkout: Path) -> Iterator[str]:
     if source.kind == "database":
-        yield from _tables(source)
+        yield from _tables(source, checkout)
         return
     if source.kind == "stream":
         yield "/v1/events"
@@ -81,18 +83,18 @@ def _origins(source: SourceDeclaration, reader: Reader) -> Iterator[str]:
         yield name if alone else pattern
 
 
-def _tables(source: SourceDeclaration) -> list[str]:
-    import sqlalchemy
-
+def _tables(source: SourceDeclaration, checkout: Path) -> list[str]:
+    engine, url = open_engine(source, checkout)
     try:
-        engine = sqlalchemy.create_engine(source.opened_location())
-        return sorted(sqlalchemy.inspect(engine).get_table_names())
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        why = str(error).splitlines()[0]
+        return sorted(sa.inspect(engine).get_table_names())
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        why = masked(str(error).splitlines()[0])
+        if url.password:
+            why = why.replace(url.password, "***")
         raise SourceError(
-            f"source {source.name}: the database at {source.shown_location} cannot be read ({type(error).__name__}); "
-            f"correct the location or the credentials in the environment"
-        ) from (None if "@" in why else error)
+            f"source {source.name}: the database at {source.shown_location} cannot be read ({why}); correct the "
+            "location, or the credentials in the environment"
+        ) from None
 
 
 def _best(reader: Reader, origin: str) -> Found | None:

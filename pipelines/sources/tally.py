@@ -75,10 +75,11 @@ class Tally:
         self._counts, self._seen = Counts(), 0
         self._reasons: dict[str, Reason] = {}
         self._chunks: list[tuple[int, Chunk]] = []
+        self._repeats: tuple[int, int, tuple[str, int] | None] | None = None
         self._database = duckdb.connect(
             config={"temp_directory": str(spill / contract.name), "memory_limit": "500MB"}
         )
-        self._database.execute("set TimeZone = 'UTC'")
+        self._database.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         self._database.execute("create table keys (key varchar, content ubigint, place bigint)")
         self._database.execute("create table about (item_id varchar, events bigint)")
         self.weeks: Counter[date] = Counter()
@@ -90,6 +91,7 @@ class Tally:
         sifted = sift(self._numbered(mapped), self._contract, now)
         self._chunks.append((self._seen, replace(chunk, table=chunk.table.slice(0, 0))))
         self._seen += mapped.num_rows
+        self._repeats = None
         added = sifted.counts
         self._counts = Counts(
             self._counts.accepted + added["accepted"],
@@ -159,7 +161,12 @@ class Tally:
         self.weeks.update(dict(self._database.execute(query, {"zone": self._zone}).fetchall()))
 
     def _repeated(self) -> tuple[int, int, tuple[str, int] | None]:
-        """Duplicates, rows in conflict, and key and place of the first of these."""
+        """Duplicates, rows in conflict, and key and place of the first of these; asked once all is counted."""
+        if self._repeats is None:
+            self._repeats = self._find_repeated()
+        return self._repeats
+
+    def _find_repeated(self) -> tuple[int, int, tuple[str, int] | None]:
         grouped = """select key, count(*) as rows, count(distinct content) as tellings, min(place) as place
             from keys group by key having count(*) > 1"""
         same = "true" if self._declared else "tellings = 1"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.contracts import CONTRACTS, EVENTS, REFERENCE
+from pipelines.contracts import APPENDED, CONTRACTS, REFERENCE, Contract
 from pipelines.contracts.arrow import schema
 from pipelines.contracts.checkpoint import run_checkpoint
 from pipelines.contracts.versions import read_accepted
@@ -37,17 +37,22 @@ def main() -> None:
 
 
 def read_inputs(as_of: datetime) -> dict[str, pa.Table]:
-    """All inputs, in their contracts' schemas and order, events as known at ``as_of``."""
-    files = sorted((INPUTS / "events").glob("*.parquet"))
-    batches = [read_accepted(path, EVENTS) for path in files]
-    events = pa.concat_tables(batches) if batches else schema(EVENTS).empty_table()
+    """All inputs, in their contracts' schemas and order; what is appended to, as known at ``as_of``."""
     reference = {
         contract.name: read_accepted(path, contract)
         for contract in REFERENCE
         if (path := INPUTS / f"{contract.name}.parquet")
     }
-    tables = {EVENTS.name: known_at(events, as_of), **reference}
-    return {name: in_order(table, CONTRACTS[name]) for name, table in tables.items()}
+    appended = {contract.name: known_at(_read_all(contract), as_of) for contract in APPENDED}
+    tables = {**appended, **reference}
+    return {name: in_order(tables[name], contract) for name, contract in CONTRACTS.items()}
+
+
+def _read_all(contract: Contract) -> pa.Table:
+    files = sorted((INPUTS / contract.name).glob("*.parquet"))
+    return pa.concat_tables(
+        [schema(contract).empty_table(), *(read_accepted(path, contract) for path in files)]
+    )
 
 
 if __name__ == "__main__":

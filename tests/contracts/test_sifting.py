@@ -11,7 +11,7 @@ from pipelines.contracts import EVENTS, PROMOTIONS
 from pipelines.contracts.arrow import PROVENANCE, schema, schema_with_provenance
 from pipelines.contracts.judging import quarantine_faults
 from pipelines.contracts.samples import sample_rows
-from pipelines.contracts.sifting import quarantine_schema, sift, without_faults
+from pipelines.contracts.sifting import asked_rows, quarantine_schema, sift
 
 AS_OF = datetime(2018, 1, 1, tzinfo=UTC)
 LATER = {"ingested_at": datetime(2017, 3, 1, tzinfo=UTC)}
@@ -87,7 +87,7 @@ def test_sift__does_not_ask_a_row_with_a_fault_whether_it_keeps_the_rules() -> N
     assert sifted.accepted.num_rows == 1
     broken = {rule: rows for rule, rows in sifted.violations.items() if rows}
     assert broken == {"unreadable": 1, "declared: cancelled_orders": 1}
-    assert without_faults(table, EVENTS).to_pylist() == sample_rows(EVENTS).to_pylist()
+    assert asked_rows(table, EVENTS, sifted).to_pylist() == sample_rows(EVENTS).to_pylist()
 
 
 def test_sift__counts_a_declared_duplicate_and_quarantines_it_not() -> None:
@@ -129,6 +129,43 @@ def test_quarantine_faults__name_the_origin_of_the_first_example() -> None:
     rows = sample_rows(EVENTS, 3, {2: {"quantity": -1.0}})
     (said,) = quarantine_faults({"events": sift(with_faults(rows, [None] * 3), EVENTS, AS_OF)}, 0.02)
     assert "quantity_in_range: orders.csv, row 3, column quantity, found '-1.0'" in said
+
+
+def test_sift__knows_a_bad_row_again_that_was_quarantined_earlier() -> None:
+    """Weeks read anew bring their bad rows anew; a row that is bad in another way is another row."""
+    fault = "unreadable: value: expected a number, found 'x'"
+    rows = sample_rows(EVENTS, 4, {1: {"quantity": 0.0}, 2: {"quantity": 0.0}, 3: {"event_id": None}})
+    first = sift(with_faults(rows, [fault, None, None, None]), EVENTS, AS_OF)
+    assert first.counts == {"rows_in": 4, "accepted": 0, "quarantined": 4, "duplicates": 0}
+
+    changed = sample_rows(
+        EVENTS, 5, {1: {"quantity": 0.0, **LATER}, 2: {"quantity": -1.0}, 3: {"event_id": None}}
+    )
+    table = with_faults(changed, [fault, None, None, None, None])
+    again = sift(table, EVENTS, AS_OF, known_bad=first.quarantined)
+
+    assert again.counts == {"rows_in": 5, "accepted": 1, "quarantined": 1, "duplicates": 3}
+    assert again.quarantined["row"].to_pylist() == [3]
+    assert again.quarantined_before == (1, 2, 4)
+    assert {rule: count for rule, count in again.violations.items() if count} == {"quantity_in_range": 1}
+    assert asked_rows(table, EVENTS, again)["quantity"].to_pylist() == [-1.0, 1.0], (
+        "what the judge is asked about"
+    )
+    assert quarantine_faults({"events": again}, 0.5) == [], "1 of 2"
+
+
+def test_sift__row_without_a_name_from_another_place_is_another_row() -> None:
+    table = with_faults(sample_rows(EVENTS, 1, {0: {"event_id": None}}), [None])
+    first = sift(table, EVENTS, AS_OF)
+    elsewhere = table.set_column(table.column_names.index("origin"), "origin", [["orders.csv, row 99"]])
+    assert sift(elsewhere, EVENTS, AS_OF, known_bad=first.quarantined).counts["quarantined"] == 1
+
+
+def test_sift__row_that_has_become_good_is_accepted() -> None:
+    early = datetime(2017, 1, 1, tzinfo=UTC)
+    first = sift(sample_rows(EVENTS), EVENTS, early)
+    assert first.quarantined["reason"].to_pylist() == ["occurred_at_not_in_future"]
+    assert sift(sample_rows(EVENTS), EVENTS, AS_OF, known_bad=first.quarantined).counts["accepted"] == 1
 
 
 moments = st.datetimes(datetime(2016, 1, 1), datetime(2019, 1, 1), timezones=st.just(UTC))

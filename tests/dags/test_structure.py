@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.sdk.exceptions import ParamValidationError
 
 from pipelines.actions.finish_run import OUTCOMES
 from pipelines.actions.read_decision import ASK, GO_ON, NOT_PROMOTED, REFUSED
@@ -141,3 +142,14 @@ def test_schedule__of_a_fresh_installation_lies_ahead(dag_id: str, dags: dict[st
     first = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
 
     assert first.run_after > datetime.now(UTC)
+
+
+def test_ingest_events__form_takes_weeks_to_read_again(dags: dict[str, Any]) -> None:
+    dag = dags["ingest_events"]
+    field = dag.params.get_param("backfill")
+    assert field.resolve("3:7") == "3:7"
+    for wrong in ("3", "3-7", "three:7"):
+        with pytest.raises(ParamValidationError):
+            field.resolve(wrong)
+    rendered = dag.get_task("land_batch").arguments[-1]
+    assert rendered == "{{ '--backfill=' ~ params.backfill if params.backfill else '' }}"

@@ -127,5 +127,5 @@ PERMUTED = """FROM (
 
 def permuted(text: str) -> str:
     """The feature file that all learning rests on, with every item taken for another one."""
-    assert text.count("FROM known_events\n") == 1
+    assert text.count("FROM known_events\n") == 2
     return text.replace("FROM known_events\n", PERMUTED)

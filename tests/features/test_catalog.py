@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from pipelines.cli import app
 from pipelines.contracts import CONTRACTS
 from pipelines.features.catalog import BUILT, Catalog, UnknownFeatureError, faults_of, find_built, words_for
-from pipelines.features.lineage import MOMENT, reads_of
+from pipelines.features.lineage import MOMENT, reads_of, refuse_beyond_reach
 from pipelines.features.views import FeatureError, read_view
 from pipelines.settings import CHECKOUT, settings
 from tests.features.tiny_shop import VIEWS
@@ -139,12 +139,16 @@ def test_faults__names_a_table_beyond_its_reach(tmp_path: Path, table: str) -> N
     }
     catalog = a_catalog(tmp_path, **views)
     (fault,) = catalog.faults("bad")
+    assert len(catalog.feature("bad").lineage["user_id"]) == 1  # it can still be shown
     assert fault.startswith("it reads ")
     assert table.strip("'").lower() in fault.lower()
     assert fault.endswith(
         "read known_events, items, users, known_promotions, moment or a view named before it only"
     )
     assert catalog.faults("later") == []
+    with pytest.raises(FeatureError, match=r"bad\.sql: it reads "):
+        refuse_beyond_reach(list(catalog.views.values()))
+    refuse_beyond_reach([catalog.view("later")])
 
 
 def test_words_for__counts_columns_and_the_moment() -> None:
@@ -259,7 +263,7 @@ def test_features_show__lineage_and_sql(places: Path) -> None:
     said = shoploop("show", "household_brands").stdout
     (interest,) = [column for column in shown["columns"] if column["name"] == "interest"]
     assert shown["reads"] == ["household_items", "items"]
-    assert interest["from"] == ["events.basket_id", "events.occurred_at", "events.user_id", "moment"]
+    assert interest["from"] == ["events.occurred_at", "moment"]
     assert "  brand: the brand, as the catalog says it\n      from items.brand" in said
     assert "\nWITH whole AS (" in said
     assert "-- key" not in said

@@ -16,7 +16,7 @@ def without_bread(folder: Path) -> Path:
     """A folder with a view of one's own."""
     folder.mkdir(parents=True)
     sql = (FOLDER / f"{VIEW}.sql").read_text()
-    assert sql.count("items.recommendable") == 1
+    assert sql.count("items.recommendable") == 2
     (folder / f"{VIEW}.sql").write_text(
         sql.replace("items.recommendable", "items.recommendable AND items.item_id <> 'bread'")
     )

@@ -89,7 +89,7 @@ def test_search__finds_nothing_behind_the_stages_before(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("leak", TABLES)
 def test_search__finds_events_that_are_shown_too_early(leak: str, tmp_path: Path) -> None:
-    build = open_build(tmp_path, REAL, f"CREATE OR REPLACE TABLE known_events AS {TABLES[leak]}")
+    build = open_build(tmp_path, REAL, f"DROP VIEW known_events; CREATE TABLE known_events AS {TABLES[leak]}")
     with pytest.raises(AssertionError, match="the future changes"):
         search(build, examples=20, planted=True)
 
@@ -116,7 +116,7 @@ def test_search__lets_the_honest_twin_pass(leak: str, tmp_path: Path) -> None:
 
 
 def test_search__every_view_has_rows_and_would_notice(tmp_path: Path) -> None:
-    leak = f"CREATE OR REPLACE TABLE known_events AS SELECT * FROM all_events; {PROMOTIONS_LEAK}"
+    leak = f"DROP VIEW known_events; CREATE TABLE known_events AS SELECT * FROM all_events; {PROMOTIONS_LEAK}"
     later = [
         bought(row["user_id"], f"{row['basket_id']}-later", item, -0.5, value=50.0)
         | {"event_id": f"{row['event_id']}-{item}-later"}

@@ -74,12 +74,25 @@ def test_faults__that_were_declared_refuse_no_batch_and_unreadable_ones_do(
 ) -> None:
     """2 % may be unreadable; of half the rows it was said that they are not wanted."""
     declared = dict.fromkeys(range(50), "declared: cancelled")
-    judge("file-a", events=rows_with_faults(EVENTS, declared | {60: UNREADABLE}))
-    with pytest.raises(
-        BatchRefusedError, match=r"found 4.0% \(2 of 50; most often unreadable: orders.csv, row 61, "
-    ):
-        judge("file-b", events=rows_with_faults(EVENTS, declared | {60: UNREADABLE, 61: UNREADABLE}))
-    assert [record.batch.batch_id for record in shop.landing.accepted()] == ["file-a"]
+    with pytest.raises(BatchRefusedError, match=r"\(2 of 50; most often unreadable: orders.csv, row 61, "):
+        judge("file-a", events=rows_with_faults(EVENTS, declared | {60: UNREADABLE, 61: UNREADABLE}))
+    judge("file-b", events=rows_with_faults(EVENTS, declared | {60: UNREADABLE}))
+    assert [record.batch.batch_id for record in shop.landing.accepted()] == ["file-b"]
+
+
+def test_bad_rows_that_come_again__are_quarantined_once(shop: OpenShop, judge: JudgeTables) -> None:
+    """3 of 50 would refuse the second batch, were they not known; the judge is not asked about them either."""
+    faults = {3: UNREADABLE, 4: "declared: cancelled"}
+    rows = rows_with_faults(EVENTS, faults)
+    zero = pa.array([0.0 if number in (7, 8) else 1.0 for number in range(100)])
+    rows = rows.set_column(rows.column_names.index("quantity"), "quantity", zero)
+    with pytest.raises(BatchRefusedError, match="3 of 49; most often quantity_in_range"):
+        judge("file-half", events=rows.slice(0, 50))
+    more = pa.concat_tables([rows, rows_with_faults(EVENTS, {}, rows=300).slice(100)])
+    judge("file-a", events=more)
+    (record,) = judge("file-b", events=rows.slice(0, 50)).batches
+    assert record.counts["events"] == {"rows_in": 50, "accepted": 0, "quarantined": 0, "duplicates": 50}
+    assert shop.landing.all_quarantined("events")["row"].to_pylist() == [4, 5, 8, 9]
 
 
 def test_batch_of_nothing_but_faults__can_be_judged(judge: JudgeTables) -> None:

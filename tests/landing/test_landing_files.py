@@ -1,7 +1,7 @@
 """Files that land: good ones, and every kind of bad one; what was accepted before must stay as it is."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -13,13 +13,16 @@ from landed_files import WeekFile, files_of
 from pipelines.actions.fetch_inputs import fetch_inputs
 from pipelines.actions.land_batch import LandRequest, land_batch
 from pipelines.actions.validate_batch import BatchRefusedError, ValidateResult, validate_batch
+from pipelines.contracts import REVIEWS
 from pipelines.contracts.declaration import ContractError
+from pipelines.contracts.samples import sample_rows
 from pipelines.landing import LandingError
 from pipelines.settings import Settings
 from pipelines.shop import OpenShop
-from pipelines.tables import StorageError, read_json, read_table
+from pipelines.tables import StorageError, read_json, read_table, write_table
 
 Land = Callable[..., ValidateResult]
+WRITTEN = {"occurred_at": datetime(2016, 12, 28, tzinfo=UTC)}
 
 
 @pytest.fixture
@@ -228,3 +231,53 @@ def test_week_of_unknown_items__is_refused_once_there_is_a_catalog(
         land(file=week_file(2, changes=strange), week=2)
     land(file=week_file(2, changes={0: strange[0]}), week=2)
     assert accepted.clock.week == 2
+
+
+def test_reviews_file__is_an_input_once_it_is_known(
+    accepted: OpenShop, land: Land, week_file: WeekFile, shop_settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "reviews.parquet"
+    pq.write_table(
+        sample_rows(REVIEWS, 3, dict.fromkeys(range(3), WRITTEN) | {0: WRITTEN | {"rating": 7.0}}), path
+    )
+    with pytest.raises(BatchRefusedError, match=r"reviews: .* found 33.3% .* rating_in_range"):
+        land(file=path, data_set="reviews")
+    pq.write_table(sample_rows(REVIEWS, 3, dict.fromkeys(range(3), WRITTEN)), path)
+    (record,) = land(file=path, data_set="reviews").batches
+    inputs = tmp_path / "ws/data/inputs"
+    fetch_inputs(shop_settings, tmp_path / "ws")
+    assert [file.name for file in (inputs / "reviews").iterdir()] == ["none.parquet"], "known after week 1"
+    land(file=week_file(2), week=2)
+    fetch_inputs(shop_settings, tmp_path / "ws")
+    assert [file.name for file in (inputs / "reviews").iterdir()] == [f"{record.batch.batch_id}.parquet"]
+    assert [file.name for file in (inputs / "queries").iterdir()] == ["none.parquet"]
+
+
+def test_store_of_a_newer_version__is_left_alone(
+    accepted: OpenShop, shop_settings: Settings, week_file: WeekFile, tmp_path: Path
+) -> None:
+    (file,) = accepted.landing.event_files()
+    newer = read_table(file).replace_schema_metadata({"shoploop.version": "99"})
+    write_table(file, newer)
+    before = files_of(accepted.landing.root / "accepted")
+    land_batch(shop_settings, LandRequest(file=week_file(2), week=2))
+    for refused in (
+        lambda: validate_batch(shop_settings),
+        lambda: fetch_inputs(shop_settings, tmp_path / "ws"),
+    ):
+        with pytest.raises(
+            ContractError, match=r"events: expected rows of version 2 or older, found version 99"
+        ):
+            refused()
+    assert files_of(accepted.landing.root / "accepted") == before
+    assert not (tmp_path / "ws/data").exists()
+
+
+def test_event_known_from_before_corrections__is_known_again(
+    accepted: OpenShop, land: Land, week_file: WeekFile
+) -> None:
+    (file,) = accepted.landing.event_files()
+    write_table(file, read_table(file).drop_columns(["corrects"]).replace_schema_metadata(None))
+    late = week_file(1, rows=1, changes={0: {"event_id": "w1-99"}})
+    (record,) = land(file=late).batches
+    assert record.counts["events"]["duplicates"] == 1

@@ -18,6 +18,7 @@ from pipelines.contracts.sifting import Sifted
 from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
 from pipelines.landing import Accepted, Batch, Landing
 from pipelines.ranking.bundle import seal, write_arrays
+from pipelines.releases.rehearsal import set_clock
 from pipelines.settings import CHECKOUT, Settings
 from pipelines.stages.blend_candidate import bundle_code
 from pipelines.weeks import to_micros
@@ -119,6 +120,7 @@ class ServedShop:
 
     def refresh(self) -> None:
         """Give the endpoint what has landed."""
+        set_clock(self.settings.home, to_micros(START + timedelta(hours=self.hour)))
         refresh_state(self.settings)
 
     @property

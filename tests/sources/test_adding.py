@@ -174,6 +174,21 @@ def test_add__names_what_it_did_not_find(checkout: Path) -> None:
         (["--location", "none", "--timezone", "UTC", "--currency", "EUR"], "none"),
         (["--location", "data", "--timezone", "UTC", "--currency", "EUR"], "expected files"),
         (
+            ["--location", "sqlite:///none.db", "--timezone", "UTC", "--currency", "EUR"],
+            "unable to open database",
+        ),
+        (
+            [
+                "--location",
+                "postgresql://me:hunter2@127.0.0.1:1/shop",
+                "--timezone",
+                "UTC",
+                "--currency",
+                "EUR",
+            ],
+            "the database at postgresql://me:***@127.0.0.1:1/shop cannot be read",
+        ),
+        (
             ["--location", "data", "--kind", "excel", "--timezone", "UTC", "--currency", "EUR"],
             "kind: expected one of",
         ),
@@ -185,6 +200,7 @@ def test_add__ends_without_a_file_when_something_is_wrong(
     result = add(*options)
     assert result.exit_code == 2
     assert said in result.stderr
+    assert "hunter2" not in result.output
     assert not (checkout / "sources" / "corner.yaml").exists()
 
 

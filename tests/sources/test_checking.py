@@ -3,19 +3,23 @@
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from messy_shop import write_shop
 from typer.testing import CliRunner, Result
 
+from pipelines.actions.land_batch import LandRequest, land_batch
+from pipelines.actions.validate_batch import validate_batch
 from pipelines.cli import app
 from pipelines.params import load_params
 from pipelines.settings import settings
 from pipelines.sources import checking
-from pipelines.sources.checking import SourceFinding, check_source
+from pipelines.sources.checking import check_source
 from pipelines.sources.declaration import load_source
+from pipelines.sources.findings import SourceFinding
+from pipelines.sources.refusals import week_refusals
 from pipelines.sources.shop_proposal import propose_shop
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,6 +86,15 @@ def test_check_source__counts_declared_repeats_as_duplicates(checkout: Path) -> 
     assert (events.counts.accepted, events.counts.duplicates, events.counts.quarantined) == (104, 2, 3)
 
 
+def test_check_source__counts_rows_of_another_encoding(checkout: Path) -> None:
+    """Two cells of Müller's row are cp1252."""
+    edit(checkout, "encoding: mixed", "encoding: utf-8")
+    events = check(checkout).data_sets[0]
+    assert (events.counts.accepted, events.counts.quarantined, events.counts.rows) == (102, 7, 110)
+    found = {reason.reason: reason.first for reason in events.quarantined}
+    assert found["unreadable: Kunde"] == found["unreadable: Summe"] == "orders-2.csv, row 46"
+
+
 def test_check_source__finds_events_about_unknown_items(checkout: Path) -> None:
     assert check(checkout).unknown_items == pytest.approx(1 / 106)  # the three in conflict count here
 
@@ -90,7 +103,7 @@ def test_check_source__proposes_the_shops_weeks(checkout: Path) -> None:
     """The newest event is of 2 June, so that week is not over; unless the file says that it is."""
     shop = check(checkout).shop
     assert shop is not None
-    assert (shop.first_week, shop.history_until_week, shop.timezone) == (
+    assert (shop.first_week, shop.complete_weeks, shop.timezone) == (
         date(2024, 4, 29),
         4,
         "Europe/Berlin",
@@ -98,7 +111,7 @@ def test_check_source__proposes_the_shops_weeks(checkout: Path) -> None:
     edit(checkout, "currency: EUR", "currency: EUR\ncomplete_until: 2024-06-02")
     shop = check(checkout).shop
     assert shop is not None
-    assert shop.history_until_week == 5
+    assert shop.complete_weeks == 5
 
 
 def test_check_source__passes_over_stray_dates(checkout: Path) -> None:
@@ -108,6 +121,38 @@ def test_check_source__passes_over_stray_dates(checkout: Path) -> None:
     assert (proposed.first_week, proposed.stray_events) == (date(2024, 4, 29), 1)
     half = {date(1970, 1, 5): 1000, date(2024, 4, 29): 1000}
     assert propose_shop(source, half, datetime(2024, 5, 8, tzinfo=UTC)).first_week == date(1970, 1, 5)
+
+
+def test_check_source__judges_whole_weeks_as_landing_does(checkout: Path) -> None:
+    source = load_source(checkout / "sources" / "corner.yaml")
+    limits = load_params(checkout / "params.yaml").validate_data
+    mondays = [date(2024, 4, 29) + timedelta(weeks=week) for week in range(6)]
+    weeks = dict(zip(mondays, [100, 100, 100, 100, 300, 10], strict=True))
+    last = datetime(2024, 6, 4, tzinfo=UTC)
+    (fault,) = week_refusals(weeks, last, propose_shop(source, weeks, last), limits)
+    assert "week 5: expected between 50 and 200 events" in fault
+    complete = source.model_copy(update={"complete_until": date(2024, 6, 9)})
+    weeks[mondays[4]] = weeks[mondays[5]] = 100
+    (fault,) = week_refusals(weeks, last, propose_shop(complete, weeks, last), limits)
+    assert "week 6: expected the newest event at most" in fault
+
+
+def test_check__counts_what_landing_then_accepts(checkout: Path) -> None:
+    edit(checkout, "currency: EUR", "currency: EUR\ncomplete_until: 2024-06-02")
+    params = checkout / "params.yaml"
+    params.write_text(
+        params.read_text().replace("quarantine_share_limit: 0.02", "quarantine_share_limit: 0.08")
+    )
+    counts = check(checkout).data_sets[0].counts
+    assert shoploop("use", "corner").exit_code == 0
+    land_batch(settings(), LandRequest())
+    landed = validate_batch(settings()).batches[0].counts["events"]
+    assert landed == {
+        "rows_in": counts.rows,
+        "accepted": counts.accepted,
+        "quarantined": counts.quarantined + counts.set_aside,
+        "duplicates": counts.duplicates,
+    }
 
 
 def test_check_source__judges_a_part_of_the_rows_only_by_its_rows(checkout: Path) -> None:
@@ -183,11 +228,11 @@ def test_use__changes_params_and_keeps_their_comments(checkout: Path) -> None:
         "source: corner",
         "timezone: Europe/Berlin",
         'first_week: "2024-04-29"',
-        "history_until_week: 4",
+        "history_until_week: null",
     ]
     assert all(old.partition("#")[1:] == new.partition("#")[1:] for old, new in changed)
     shop = load_params(checkout / "params.yaml").shop
-    assert (shop.source, shop.first_week, shop.history_until_week) == ("corner", date(2024, 4, 29), 4)
+    assert (shop.source, shop.first_week, shop.history_until_week) == ("corner", date(2024, 4, 29), None)
     assert "All was so" in shoploop("use", "corner").stdout
 
 
@@ -208,11 +253,21 @@ def test_list__shows_sources_and_what_is_wrong_with_them(checkout: Path) -> None
 
 
 def test_check__finds_a_key_that_no_json_object_has(checkout: Path) -> None:
-    """A key may be missing in a chunk, but not everywhere."""
+    """A key may be missing in some objects, but hardly in all of them."""
     products = [{"sku": f"{sku:04d}"} | ({"title": "Brot"} if sku == 3 else {}) for sku in range(10)]
     (checkout / "exports" / "products.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in products))
     edit(checkout, "from: products.csv", "from: products.jsonl")
     edit(checkout, "department: {value: shop}", "department: {value: shop}\n      brand: skus")
     found = check(checkout)
     assert found.data_sets[1].counts.accepted == 1
-    assert found.data_sets[1].never_found == ["skus; did you mean sku?"]
+    assert found.data_sets[1].empty == ["skus; did you mean sku?"]
+    assert "items: nothing is ever in the source's column skus; did you mean sku?" in found.remarks
+
+
+def test_check__shows_the_default_shop_too() -> None:
+    """Its figures are those of docs/datasets: 8,869 rows of the year have a quantity of 0 or less."""
+    result = shoploop("check", "complete_journey", "--json")
+    assert result.exit_code == 0, result.output
+    events = next(one for one in json.loads(result.stdout)["data_sets"] if one["name"] == "events")
+    assert events["counts"]["rows"] == 1_471_409
+    assert events["quarantined"][0]["rows"] == 8_869

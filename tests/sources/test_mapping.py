@@ -221,9 +221,3 @@ def test_map_chunk__refuses_cells_that_are_lists() -> None:
     )
     with pytest.raises(SourceError, match=r"item_id: column item holds list<.*>, expected one plain value"):
         map_chunk(Rows(table), source(), "events")
-
-
-def test_map_chunk__takes_a_key_that_no_object_of_a_chunk_has_for_missing() -> None:
-    table = pa.Table.from_pylist([{name: value for name, value in GOOD.items() if name != "total"}])
-    row = map_chunk(Rows(table, "orders.jsonl.gz"), source(), "events").to_pylist()[0]
-    assert (row["event_id"], row["value"], row["fault"]) == ("1", None, None)

@@ -14,7 +14,7 @@ from pipelines.cli import app
 from pipelines.settings import CHECKOUT, Settings
 from tests.stack.strangers import LISTENER, Spawn
 
-COMMANDS = ("up", "down", "status", "run", "land", "train", "releases", "recommend", "doctor")
+COMMANDS = ("up", "down", "status", "run", "land", "train", "features", "releases", "recommend", "doctor")
 
 
 def shoploop(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -103,10 +103,10 @@ def test_train__without_the_stack_says_how_to_start_it(settings: Settings) -> No
 
 
 @pytest.mark.parametrize("arguments", [[], ["--weeks", "1", "--file", "pyproject.toml"]])
-def test_land__wants_weeks_or_a_file(settings: Settings, arguments: list[str]) -> None:
+def test_land__wants_one_thing_to_land(settings: Settings, arguments: list[str]) -> None:
     done = shoploop(settings, "land", *arguments)
     assert done.returncode == 2
-    assert "--weeks N or --file F" in done.stderr
+    assert "one of --weeks N, --file F and --backfill FIRST:LAST" in done.stderr
 
 
 def test_make__lists_every_command_with_one_line() -> None:

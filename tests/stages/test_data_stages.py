@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines.contracts import EVENTS, ITEMS, PROMOTIONS, USERS
+from pipelines.contracts import CONTRACTS, EVENTS, ITEMS, PROMOTIONS, REVIEWS, USERS
 from pipelines.contracts.samples import sample_rows
 from pipelines.evaluation.folds import read_folds
 from pipelines.evaluation.splits import targets_sha256
@@ -48,6 +48,9 @@ def write_inputs(workspace: Path, events: dict[str, pa.Table]) -> None:
         write_table(inputs / "events" / f"{name}.parquet", table)
     for contract in (ITEMS, USERS, PROMOTIONS):
         write_table(inputs / f"{contract.name}.parquet", sample_rows(contract, 3))
+    # One review is of an item that the catalog does not have, another is not known yet.
+    changes = {7: {"item_id": "gone"}, 60: {"ingested_at": CALENDAR.end(WEEKS) + timedelta(hours=1)}}
+    write_table(inputs / "reviews" / "week-3.parquet", sample_rows(REVIEWS, 61, changes))
     write_json(
         inputs / "clock.json", {"week": WEEKS, "as_of": CALENDAR.end(WEEKS).strftime("%Y-%m-%dT%H:%M:%SZ")}
     )
@@ -88,7 +91,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_stages__give_the_same_bytes_for_the_same_rows(runs: list[Path]) -> None:
     first, second = (outputs(workspace) for workspace in runs)
     assert first == second
-    assert len(first) == 4 + 5 + 1
+    assert len(first) == len(CONTRACTS) + 5 + 1
 
 
 def test_validate_data__leaves_out_what_was_not_known_yet(runs: list[Path]) -> None:
@@ -101,7 +104,8 @@ def test_validation_report__counts_weeks_and_rules(runs: list[Path]) -> None:
     said = read_json(runs[0] / "reports/validation.json")
     assert said["events_per_week"] == {f"00{week}": PER_WEEK for week in range(1, WEEKS + 1)}
     assert said["faults"] == []
-    assert said["unjoined"] == {"events": 0}
+    assert said["unjoined"] == {"events": 0, "reviews": 1, "impressions": 0, "queries": 0}
+    assert said["rows"]["reviews"] == 60
     assert {"data_set": "events", "rule": "event_id_unique", "kept": True, "unexpected": 0} in said["rules"]
 
 

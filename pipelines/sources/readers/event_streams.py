@@ -16,6 +16,7 @@ from pipelines.sources.declaration import DataSetMapping, SourceDeclaration, Sou
 from pipelines.sources.errors import masked
 from pipelines.sources.readers.encodings import Transcoder
 from pipelines.sources.readers.jsonl_files import Row, parse_line, to_table
+from pipelines.sources.readers.named_columns import named_columns, with_columns
 from pipelines.sources.readers.pieces import Chunk, Piece
 from pipelines.sources.readers.text_files import tell_marks
 
@@ -58,7 +59,7 @@ class StreamReader:
 
     def read(
         self,
-        data_set: DataSetMapping,  # noqa: ARG002 - a line of JSON needs no description
+        data_set: DataSetMapping,
         piece: Piece,
         after: Any | None,
         rows: int,
@@ -74,7 +75,7 @@ class StreamReader:
                 seq = self._last_seq(piece.name, lines, found, position["seq"])
                 first = position["row"] + 1
                 position = {"seq": seq, "row": position["row"] + len(lines)}
-                table = to_table(found)
+                table = with_columns(to_table(found), named_columns(data_set))
                 marked = any(has_marks for _, has_marks in lines)
                 yield Chunk(tell_marks(table, "utf-8") if marked else table, piece.name, first, position)
 

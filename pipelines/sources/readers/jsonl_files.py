@@ -8,6 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines.sources.readers.blocks import line_end
+from pipelines.sources.readers.named_columns import with_columns
 from pipelines.sources.readers.pieces import FAULT, WHOLE_ROW, Chunk, distinct, unreadable
 from pipelines.sources.readers.text_files import TextFile, position_of, read_blocks, read_start
 
@@ -17,11 +18,12 @@ _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _strings = msgspec.json.Decoder(str)
 
 
-def read_jsonl(file: TextFile, after: Any | None, rows: int) -> Iterator[Chunk]:
+def read_jsonl(file: TextFile, names: list[str], after: Any | None, rows: int) -> Iterator[Chunk]:
     """Rows of a JSONL file; a chunk has the columns of all its rows, whichever row they come with first.
 
     Args:
         file: The file.
+        names: Columns that every chunk has.
         after: Position of the last chunk dealt with.
         rows: The most that a chunk may hold.
 
@@ -33,11 +35,12 @@ def read_jsonl(file: TextFile, after: Any | None, rows: int) -> Iterator[Chunk]:
         raise file.error(
             ", row 1", "expected one JSON object a line, found an array; write each element on its own line"
         )
-    yield from read_blocks(file, line_end, _parse, position_of(after, start.offset), rows)
 
+    def parse(text: bytes, _: bool) -> pa.Table:
+        found = to_table([parse_line(line) for line in text.split(b"\n") if line.strip()])
+        return with_columns(found, names)
 
-def _parse(text: bytes, _: bool) -> pa.Table:
-    return to_table([parse_line(line) for line in text.split(b"\n") if line.strip()])
+    yield from read_blocks(file, line_end, parse, position_of(after, start.offset), rows)
 
 
 def to_table(found: list[Row | str]) -> pa.Table:

@@ -1,5 +1,6 @@
 """What every reader gives: pieces, and chunks of rows from them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from pipelines.sources.declaration import DataSetMapping
 FAULT = PROVENANCE[0]
 WHOLE_ROW = "whole row"  # in place of a column, where a row could not be cut into cells
 SHOWN = 200  # characters of a value that a message quotes
+SHOWN_ROW = 4_000  # of a row that could not be cut into cells: the fault is all that keeps it
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Reader(Protocol):
 def unreadable(column: str, expected: str, found: str) -> str:
     """A reason why a row cannot be read, as the quarantine shows it."""
     # Reasons are joined by "; ", so a quoted value must not hold that.
-    shown = (found[:SHOWN] + "…" if len(found) > SHOWN else found).replace("; ", ";")
+    most = SHOWN_ROW if column == WHOLE_ROW else SHOWN
+    shown = re.sub("; +", ";", found[:most] + "…" if len(found) > most else found)
     return f"unreadable: {column}: expected {expected}, found '{shown}'"
 
 

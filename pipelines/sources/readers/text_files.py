@@ -157,8 +157,10 @@ def with_faults(table: pa.Table, faults: pa.Array | pa.ChunkedArray) -> pa.Table
     if FAULT not in table.column_names:
         return table.append_column(FAULT, faults)
     place = table.column_names.index(FAULT)
-    joined = pc.binary_join_element_wise(table.column(place), faults, "; ", null_handling="skip")
-    return table.set_column(place, FAULT, pc.if_else(pc.equal(joined, ""), None, joined))
+    known = table.column(place)
+    # Not `null_handling="skip"`: with it pyarrow 25 leaves out the rows in which both are null.
+    joined = pc.coalesce(pc.binary_join_element_wise(known, faults, "; "), known, faults)
+    return table.set_column(place, FAULT, joined)
 
 
 def tell_marks(table: pa.Table, encoding: str) -> pa.Table:

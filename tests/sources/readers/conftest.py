@@ -1,16 +1,19 @@
-"""Real database servers for the tests of readers."""
+"""Real servers for the tests of readers."""
 
 import os
 import sqlite3
 import uuid
 from contextlib import closing
-from urllib.parse import urlsplit
 
+import boto3
+import httpx
 import psycopg
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tests.releases.postgres_under_test import PostgresUnderTest
 from tests.sources.readers import mariadb_under_test
+from tests.sources.readers.log_under_test import Log
 
 SIGQUIT = 3  # PostgreSQL's immediate shutdown: as after a power cut
 
@@ -92,6 +95,31 @@ def served(request):
     return request.getfixturevalue(request.param)
 
 
-def without_password(url):
-    """For tests that a message names the place but no secret."""
-    return urlsplit(url).hostname
+@pytest.fixture(scope="session")
+def s3_server():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch):
+    """A client; pyarrow and boto3 take endpoint and credentials from the same variables."""
+    httpx.post(f"{s3_server}/moto-api/reset")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="shop")
+    return client
+
+
+@pytest.fixture
+def log():
+    log = Log()
+    yield log
+    log.stop()

@@ -93,6 +93,15 @@ def test_csv__tells_the_cell_that_is_not_in_the_declared_encoding(tmp_path):
     assert found[2] == {"id": "3", "name": "ö"}
 
 
+def test_csv__tells_the_cell_that_is_no_utf_16(tmp_path):
+    content = "id,name\n1,a\n2,M".encode("utf-16") + b"\x00\xd8" + "x\n".encode("utf-16-le")
+
+    found = rows_of(read_text(tmp_path, content, encoding="utf-16"))
+
+    assert found[0] == {"id": "1", "name": "a"}
+    assert found[1]["fault"].startswith("unreadable: name: expected utf-16 text")
+
+
 def test_csv__gives_each_column_a_name_of_its_own(tmp_path):
     found = read_text(tmp_path, "price,price,,fault,price_2\n1,2,3,4,5\n")
 
@@ -197,7 +206,7 @@ def test_csv__refuses_a_truncated_compressed_file(tmp_path):
 CELL = st.text(st.sampled_from('ab",;\n\r ü5'), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     table=st.lists(st.tuples(CELL, CELL, CELL), max_size=12),
     rows=st.integers(1, 5),
@@ -227,7 +236,7 @@ def test_csv__gives_what_the_standard_library_reads_and_goes_on_after_any_chunk(
         assert [part.first_row for part in rest[:1]] == [done + 1][: len(rest)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     lines=st.lists(st.text(st.sampled_from('ab",5 '), max_size=12), max_size=10),
     block=st.integers(3, 30),

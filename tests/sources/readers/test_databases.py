@@ -54,6 +54,16 @@ def test_watermark__finds_what_came_later_with_an_equal_one(database):
     assert [chunk.first_row for chunk in after] == [3, 4]
 
 
+def test_watermark__gives_no_row_twice_where_many_share_one(sqlite):
+    orders(sqlite, [(number, "2024-01-01") for number in (1, 2, 3, 4, 4)])
+
+    whole = read(sqlite, rows=2, watermark="updated")
+
+    assert ids(whole) == [1, 2, 3, 4, 4]
+    assert ids(read(sqlite, after=whole[1].position, watermark="updated")) == [4]
+    assert ids(read(sqlite, after=whole[2].position, watermark="updated")) == []
+
+
 def test_watermark__gives_rows_without_one_as_faults_and_only_once(database):
     orders(database, [(1, "2024-01-01"), (2, None), (2, None)])
     before = read(database, watermark="updated")

@@ -1,9 +1,6 @@
 """Event logs over HTTP: the endpoint's own, and a server that misbehaves in every way that one can."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -11,55 +8,8 @@ from pipelines.sources.declaration import SourceError
 from pipelines.sources.readers import event_streams, open_reader
 from pipelines.sources.readers.event_streams import StreamReader
 from tests.serving.plane_under_test import TOKEN, purchase, starter, stop_all
+from tests.sources.readers.log_under_test import PATH
 from tests.sources.readers.reading import chunks, rows_of, source
-
-PATH = "/v1/events"
-
-
-class Log:
-    """A server that answers as it is told, then from its lines."""
-
-    def __init__(self):
-        self.lines, self.answers, self.asked = [], [], []
-        log = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                log.asked.append((self.path, self.headers.get("authorization")))
-                log.answer(self)
-
-            def log_message(self, *words):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def answer(self, handler):
-        status, body = self.answers.pop(0) if self.answers else (200, self.page(handler.path))
-        if status == 0:
-            handler.connection.close()
-            return
-        handler.send_response(status)
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    def page(self, path):
-        query = parse_qs(urlsplit(path).query)
-        after, limit = int(query["after"][0]), int(query["limit"][0])
-        return b"".join(line + b"\n" for line in self.lines[after : after + limit])
-
-    def fill(self, count):
-        self.lines = [b'{"seq": %d, "event_id": "e-%d"}' % (number, number) for number in range(1, count + 1)]
-
-
-@pytest.fixture
-def log():
-    log = Log()
-    yield log
-    log.server.shutdown()
-    log.server.server_close()
 
 
 def read(url, rows=1000, after=None, waited=None):
@@ -125,6 +75,14 @@ def test_stream__keeps_a_broken_line_with_its_fault(log):
     ]
 
 
+def test_stream__has_every_column_that_the_mapping_names(log):
+    log.fill(1)
+
+    (chunk,) = read(log.url)
+
+    assert {"id", "user", "item", "n", "price", "at"} < set(chunk.table.column_names)
+
+
 def test_stream__sends_its_token_and_nothing_else_of_the_location(log):
     log.fill(1)
 
@@ -161,7 +119,12 @@ def test_stream__keeps_its_position_when_the_server_goes_away(log):
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "set the token"), (403, "set the token"), (404, "correct `location`"), (302, "correct `location`")],
+    [
+        (401, "set the token"),
+        (403, "set the token"),
+        (404, "correct `location`"),
+        (302, "correct `location`"),
+    ],
 )
 def test_stream__tells_a_refusal_at_once_and_without_the_token(log, status, remedy):
     log.answers = [(status, b'{"message": "no"}')]

@@ -1,36 +1,11 @@
 """A folder in an S3 bucket, on moto's server."""
 
-import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pipelines.sources.declaration import SourceError
 from pipelines.sources.readers import open_reader
 from tests.sources.readers.reading import chunks, rows_of, source
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(server, monkeypatch):
-    """A client; pyarrow and boto3 take endpoint and credentials from the same variables."""
-    httpx.post(f"{server}/moto-api/reset")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="shop")
-    return client
 
 
 def test_s3__reads_the_files_below_a_prefix(bucket, tmp_path):
@@ -70,13 +45,13 @@ def test_s3__names_source_and_location_of_a_bucket_that_is_not_there(bucket, tmp
         chunks(source("s3://nowhere/exports"), tmp_path)
 
 
-def test_s3__names_the_credentials_when_they_fail(bucket, server, tmp_path):
+def test_s3__names_the_credentials_when_they_fail(bucket, s3_server, tmp_path):
     bucket.put_object(Bucket="shop", Key="exports/1.csv", Body=b"id\n1\n")
-    httpx.post(f"{server}/moto-api/reset-auth", content=b"0")
+    httpx.post(f"{s3_server}/moto-api/reset-auth", content=b"0")
     try:
         with pytest.raises(SourceError, match=r"s3://shop/exports cannot be listed .*credentials") as caught:
             chunks(source("s3://shop/exports"), tmp_path)
     finally:
-        httpx.post(f"{server}/moto-api/reset-auth", content=b"1000000")
+        httpx.post(f"{s3_server}/moto-api/reset-auth", content=b"1000000")
 
     assert "testing" not in str(caught.value)

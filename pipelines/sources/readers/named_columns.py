@@ -1,0 +1,38 @@
+"""Columns that a mapping names: where a row of JSON lacks one, it has no value there."""
+
+import pyarrow as pa
+from sqlglot import exp
+
+from pipelines.sources.declaration import DataSetMapping
+from pipelines.sources.rules import parse_condition
+
+
+def columns_of_where(data_set: DataSetMapping) -> list[str]:
+    """Columns of the source in the condition ``where``, which cannot be evaluated without them.
+
+    Raises:
+        SourceError: ``where`` is no condition.
+    """
+    if data_set.where is None:
+        return []
+    return [column.name for column in parse_condition(data_set.where).find_all(exp.Column)]
+
+
+def named_columns(data_set: DataSetMapping) -> list[str]:
+    """All columns of the source that the mapping reads.
+
+    Raises:
+        SourceError: ``where`` is no condition.
+    """
+    return [*data_set.source_columns, *columns_of_where(data_set)]
+
+
+def with_columns(table: pa.Table, names: list[str]) -> pa.Table:
+    """``table`` with a column of nulls for each name that none of its rows has.
+
+    Programs leave fields without a value out, and which ones those are differs from chunk to chunk.
+    """
+    for name in names:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+    return table
