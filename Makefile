@@ -67,6 +67,8 @@ format: $(DEV_STAMP)  ## Format the code and correct what can be corrected
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+# As a run does: what an earlier build of the features left is taken over.
+repro: export SHOPLOOP_FEATURE_BUILDS := $(SHOPLOOP_HOME)/cache/feature-builds
 repro: $(PLATFORM_STAMP)  ## Run the pipeline without Airflow: fetch what was landed, then dvc repro
 	@$(BIN)/shoploop land --weeks 0
 	@$(BIN)/shoploop fetch

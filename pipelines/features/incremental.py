@@ -141,7 +141,10 @@ def digests_of(
 def types_of(events: Path, items: Path, users: Path | None, promotions: Path | None) -> dict[str, str]:
     """Columns of the files behind each table and their types."""
     given = {"known_events": events, "items": items, "users": users, "known_promotions": promotions}
-    return {name: str(pq.read_schema(path)) for name, path in given.items() if path is not None}
+    schemas = {name: pq.read_schema(path) for name, path in given.items() if path is not None}
+    return {
+        name: " ".join(f"{field.name}:{field.type}" for field in schema) for name, schema in schemas.items()
+    }
 
 
 def _digest(database: duckdb.DuckDBPyConnection, table: str) -> str:

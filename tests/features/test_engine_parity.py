@@ -1,7 +1,7 @@
 """Every view on DuckDB and on Spark, from one real shop: the same rows.
 
-``SHOPLOOP_PARITY=full pytest tests/features/test_engine_parity.py`` compares all households of Complete Journey
-instead of a sample, which takes minutes.
+``SHOPLOOP_PARITY=full pytest --timeout=0 tests/features/test_engine_parity.py`` compares all households of
+Complete Journey instead of a sample, which takes minutes.
 """
 
 import os

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.features.build import build_views
+from pipelines.features.engines import open_engine
 from pipelines.features.incremental import build_views_incrementally
 from pipelines.features.kept_builds import PER_VIEW, KeptBuilds
+from pipelines.features.spark_session import SparkPlace
 from pipelines.features.views import FOLDER, FeatureError
 from pipelines.tables import sha256
 from tests.features.tiny_shop import (
@@ -253,3 +255,16 @@ def test_incremental__is_byte_for_byte_a_full_build(states: tuple[State, State])
         folder = Path(name)
         for state in states:
             assert step(folder, state)[0] == full(folder, state)
+
+
+def test_open_engine__on_duckdb_keeps_builds_where_it_is_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unused = SparkPlace("local[1]", "1g", tmp_path / "spark")
+    for kept in (None, tmp_path / "kept", tmp_path / "kept"):
+        with open_engine("duckdb", unused, kept, touched_share=1.0) as build:
+            build(("basket_lines",), **inputs(tmp_path / "shop", State(), tmp_path / "out"))
+    assert capsys.readouterr().out == (
+        "  basket_lines: built\n  basket_lines: nothing that it reads has changed; taken over\n"
+    )
+    assert not unused.scratch.exists()
