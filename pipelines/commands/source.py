@@ -154,10 +154,15 @@ def explained() -> Iterator[None]:
 def _load(source: str) -> "SourceDeclaration":
     from pipelines.settings import settings
     from pipelines.sources.declaration import SourceError, load_source
+    from pipelines.sources.readers import COMPLETE_JOURNEY
 
     if source.endswith((".yaml", ".yml")):
         return load_source(Path(source))
     folder = settings().checkout / "sources"
+    if source == COMPLETE_JOURNEY:
+        from pipelines.sources.complete_journey_check import declaration
+
+        return declaration()
     if not (folder / f"{source}.yaml").is_file():
         there = ", ".join(sorted(path.stem for path in folder.glob("*.yaml"))) or "none"
         raise SourceError(

@@ -32,7 +32,10 @@ ITEM_CALLED = {
     "title": r"title|titel|productname|itemname|^name$|description|bezeichnung|beschreibung",
     "department": r"department|abteilung|^group|producttype",
     "category": r"category|kategorie",
+    "type": r"^(type|kind|subcategory|producttype|articletype|unterkategorie)$",
     "brand": r"brand|marke",
+    "package_size": r"^(size|packagesize|packsize|groesse)$",
+    "recommendable": r"(sellable|besold|onsale|active|available|recommendable|instock)$",
 }
 LINE = re.compile(r"^(line|lineno|linenumber|linenr|position|pos|zeile|row)$")
 TYPES = {

@@ -213,12 +213,11 @@ def _items(one: Found, events: Found) -> Iterator[Line]:
         given["department"] = given["category"]
     department = _quoted(given["department"]) if "department" in given else "{value: all}"
     yield Line(f"      department: {department}", "" if "department" in given else "no column looks like it")
-    for column in ("category", "brand"):
+    for column in ("category", "type", "brand", "package_size"):
         if column in given:
             yield Line(f"      {column}: {_quoted(given[column])}")
-    yield Line(
-        '      recommendable: {value: "true"}', "false for what nobody wants from a list: fees, gift cards"
-    )
+    sellable = _quoted(given["recommendable"]) if "recommendable" in given else '{value: "true"}'
+    yield Line(f"      recommendable: {sellable}", "false for what nobody wants from a list: fees, gift cards")
     if one is events:
         yield Line("    rules:")
         yield Line("      repeated_rows: keep_last", "an item comes once for every line that sold it")

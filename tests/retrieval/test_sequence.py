@@ -92,3 +92,28 @@ def test_read_examples__too_little_history_says_what_to_do() -> None:
     object.__setattr__(purchases, "moment_week", 4)
     with pytest.raises(TrainingError, match=r"land more weeks or raise split_weeks\.history_weeks"):
         read_examples(purchases, SMALL)
+
+
+def test_set_softmax_loss__of_a_shopper_without_targets_is_nothing_to_learn_from() -> None:
+    """Two shoppers with two old items each; the second buys nothing: its scores must have no gradient."""
+    import tensorflow as tf
+
+    from pipelines.retrieval.fitting.sequence_model import set_softmax_loss
+
+    batch = {
+        "history_group": tf.constant([0, 0, 1, 1]),
+        "history_label": tf.constant([1.0, 0.0, 0.0, 0.0]),
+        "new_group": tf.zeros([0], tf.int32),
+        "negative_log_expected": tf.zeros([1]),
+        "negative_free": tf.ones([2, 1]),
+    }
+    history, negative = tf.Variable([1.0, 2.0, 3.0, 4.0]), tf.Variable([[0.0], [0.0]])
+    with tf.GradientTape() as tape:
+        loss = set_softmax_loss(batch, history, tf.zeros([0]), negative)
+    by_history, by_negative = tape.gradient(loss, [history, negative])
+
+    first = np.log(np.exp(1.0) + np.exp(2.0) + np.exp(0.0)) - 1.0
+    assert float(loss) == pytest.approx(first / 2, rel=1e-6)
+    assert np.count_nonzero(by_history.numpy()[2:]) == 0
+    assert np.count_nonzero(by_history.numpy()[:2]) == 2
+    assert by_negative.numpy()[1] == 0.0

@@ -262,3 +262,12 @@ def test_check__finds_a_key_that_no_json_object_has(checkout: Path) -> None:
     assert found.data_sets[1].counts.accepted == 1
     assert found.data_sets[1].empty == ["skus; did you mean sku?"]
     assert "items: nothing is ever in the source's column skus; did you mean sku?" in found.remarks
+
+
+def test_check__shows_the_default_shop_too() -> None:
+    """Its figures are those of docs/datasets: 8,869 rows of the year have a quantity of 0 or less."""
+    result = shoploop("check", "complete_journey", "--json")
+    assert result.exit_code == 0, result.output
+    events = next(one for one in json.loads(result.stdout)["data_sets"] if one["name"] == "events")
+    assert events["counts"]["rows"] == 1_471_409
+    assert events["quarantined"][0]["rows"] == 8_869

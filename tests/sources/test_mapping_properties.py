@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from source_rows import Rows, source
 
 from pipelines.sources.mapping import map_chunk
+from pipelines.sources.readers.pieces import unreadable
 
 PIECES = [
     "1",
@@ -74,3 +75,8 @@ def test_map_chunk__accounts_for_any_rows(rows: list[tuple[str | None, str | Non
         elif a not in (None, "", "-"):
             assert row["item_id"] == a
             assert row["occurred_at"] is not None
+
+
+def test_unreadable__of_readers_holds_no_second_reason() -> None:
+    """Replacing "; " once would leave one where two spaces follow."""
+    assert unreadable("a", "b", "x;  declared: y") == "unreadable: a: expected b, found 'x;declared: y'"

@@ -250,7 +250,10 @@ def set_softmax_loss(
     wanted += tf.math.unsorted_segment_sum(new, batch["new_group"], shoppers)
     count = tf.math.unsorted_segment_sum(label, batch["history_group"], shoppers)
     count += tf.math.unsorted_segment_sum(tf.ones_like(new), batch["new_group"], shoppers)
-    return tf.reduce_mean(tf.math.log(mass) + top - wanted / tf.maximum(count, 1.0))
+    # Of a shopper who bought nothing that can be foretold there is nothing to learn, and no bound to how low the
+    # scores could be pushed.
+    per_shopper = tf.math.log(mass) + top - wanted / tf.maximum(count, 1.0)
+    return tf.reduce_mean(tf.where(count > 0, per_shopper, 0.0))
 
 
 def repeat_softmax_loss(batch: dict[str, tf.Tensor], history: tf.Tensor, shoppers: tf.Tensor) -> tf.Tensor:

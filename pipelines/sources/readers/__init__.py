@@ -8,7 +8,8 @@ from pipelines.sources.readers.event_streams import StreamReader
 from pipelines.sources.readers.files import FilesReader
 from pipelines.sources.readers.pieces import Chunk, Piece, Reader
 
-__all__ = ["Chunk", "Piece", "Reader", "open_reader"]
+COMPLETE_JOURNEY = "complete_journey"  # the default shop, which is built in
+__all__ = ["COMPLETE_JOURNEY", "Chunk", "Piece", "Reader", "open_reader"]
 
 
 def open_reader(source: SourceDeclaration, checkout: Path) -> Reader:
@@ -27,4 +28,8 @@ def open_reader(source: SourceDeclaration, checkout: Path) -> Reader:
         return DatabaseReader(source, checkout)
     if source.kind == "stream":
         return StreamReader(source)
+    if source.kind == "published" and source.location == COMPLETE_JOURNEY:
+        from pipelines.sources.complete_journey_check import CompleteJourneyReader
+
+        return CompleteJourneyReader()
     raise SourceError(f"source {source.name}: kind {source.kind} is not read by chunks")

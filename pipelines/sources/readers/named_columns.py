@@ -7,18 +7,24 @@ from pipelines.sources.declaration import DataSetMapping
 from pipelines.sources.rules import parse_condition
 
 
-def named_columns(data_set: DataSetMapping) -> list[str]:
-    """Columns of the source that the mapping reads, each once.
+def columns_of_where(data_set: DataSetMapping) -> list[str]:
+    """Columns of the source in the condition ``where``, which cannot be evaluated without them.
 
     Raises:
         SourceError: ``where`` is no condition.
     """
-    names = [name for column in data_set.columns.values() for name in column.source_columns]
-    if data_set.rules.cancelled_orders is not None:
-        names.append(data_set.rules.cancelled_orders.column)
-    if data_set.where is not None:
-        names += [column.name for column in parse_condition(data_set.where).find_all(exp.Column)]
-    return list(dict.fromkeys(names))
+    if data_set.where is None:
+        return []
+    return [column.name for column in parse_condition(data_set.where).find_all(exp.Column)]
+
+
+def named_columns(data_set: DataSetMapping) -> list[str]:
+    """All columns of the source that the mapping reads.
+
+    Raises:
+        SourceError: ``where`` is no condition.
+    """
+    return [*data_set.source_columns, *columns_of_where(data_set)]
 
 
 def with_columns(table: pa.Table, names: list[str]) -> pa.Table:

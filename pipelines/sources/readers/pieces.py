@@ -1,5 +1,6 @@
 """What every reader gives: pieces, and chunks of rows from them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -78,7 +79,7 @@ def unreadable(column: str, expected: str, found: str) -> str:
     """A reason why a row cannot be read, as the quarantine shows it."""
     # Reasons are joined by "; ", so a quoted value must not hold that.
     most = SHOWN_ROW if column == WHOLE_ROW else SHOWN
-    shown = (found[:most] + "…" if len(found) > most else found).replace("; ", ";")
+    shown = re.sub("; +", ";", found[:most] + "…" if len(found) > most else found)
     return f"unreadable: {column}: expected {expected}, found '{shown}'"
 
 

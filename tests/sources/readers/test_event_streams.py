@@ -75,6 +75,14 @@ def test_stream__keeps_a_broken_line_with_its_fault(log):
     ]
 
 
+def test_stream__has_every_column_that_the_mapping_names(log):
+    log.fill(1)
+
+    (chunk,) = read(log.url)
+
+    assert {"id", "user", "item", "n", "price", "at"} < set(chunk.table.column_names)
+
+
 def test_stream__sends_its_token_and_nothing_else_of_the_location(log):
     log.fill(1)
 
