@@ -19,15 +19,17 @@ GENERATED = (
 
 FEATURES = """
 Every view that `params.yaml` names is built from Complete Journey as known at the start of week 44, from files on disk
-to files on disk, sorted by key. Before anything is timed, all four systems build the smallest size and their files are
-compared: keys, texts, integers and booleans equal, floats within 1e-9 relative.
+to files on disk, sorted by key. The files that the systems make at the smallest size are compared before any time
+counts: keys, texts, integers and booleans equal, floats within 1e-9 relative.
 
-**What is compared.** `duckdb` is `pipelines/features/build.py` as the stage runs it: one thread, so that floats are
-summed in one order and the files are equal byte for byte, and 2.5 GB before it goes to disk. The peers use all cores.
-`pandas` works on factorised ids and keeps every view in memory; `polars` is lazy and sinks each view to its file;
-`spark` is the DataFrame API on `local[*]` with 8 shuffle partitions. All count a pair of items once and leave rare
-items out first, as the SQL does. Starting Python, importing and opening a session are not in the seconds, but are in
-the processor time and the memory, which are of all processes of a run (the JVM too).
+**What is compared.** `duckdb` is `pipelines/features/build.py` as the stage runs it: on one thread for a view that adds
+floats, so that they are added in one order and the files are equal byte for byte, on all cores for a view that only
+counts, and with 2.5 GB before it goes to disk. The peers use all cores for everything. `pandas` works on factorised
+ids and keeps every view in memory; `polars` is lazy and sinks each view to its file; `spark` is the DataFrame API on
+`local[*]` with 8 shuffle partitions; `duckdb_files_on_spark` is what `build_features.engine: spark` runs. All count a
+pair of items once and leave rare items out first, as the SQL does. Starting Python, importing and opening a session
+are not in the seconds, but are in the processor time and the memory, which are of all processes of a run (the JVM
+too). What did not finish at a smaller size is not tried at a larger one.
 
 **How the data grow.** Each household is copied under a new id; a copy buys the same items in the same weeks, and each
 of its baskets is moved by a drawn part of a week. So volume grows while the catalog, and the number of different pairs

@@ -129,5 +129,5 @@ def table(whole: dict[str, Any]) -> str:
 def _cell(line: dict[str, Any]) -> str:
     used = f"{line['cpu_seconds']:,.0f} s of processor, {line['peak_memory_mib'] / 1024:.1f} GiB"
     if line["fault"]:
-        return f"{line['fault']} ({used})"
+        return f"{line['fault']} ({used})" if line["cpu_seconds"] else line["fault"]
     return f"**{line['seconds']:,.1f} s** ({used})"

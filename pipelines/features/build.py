@@ -5,6 +5,7 @@ A view may read ``known_events``, ``items``, ``users``, ``known_promotions``, ``
 cannot look past the moment.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,16 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
 
 from pipelines.features import known
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 
 MEMORY = "2500MB"
 """What DuckDB may use for itself; the process stays below 4 GiB with it."""
+ORDERLESS = (exp.Count, exp.Min, exp.Max, exp.Median)
+"""Aggregates whose result does not depend on the order of their rows, as that of a sum of floats does."""
 
 
 def build_views(
@@ -124,7 +129,9 @@ def write_sorted(database: duckdb.DuckDBPyConnection, view: View, sql: str, out:
         FeatureError: DuckDB refuses the SQL.
     """
     file = _text(out / f"{view.name}.parquet")
-    ordered = f"SELECT * FROM ({sql}\n) ORDER BY {', '.join(view.key)}"
+    database.execute(f"SET threads = {threads_for(sql)}")
+    # TRY makes each column optional in the file: else it would depend on the plan which of them are.
+    ordered = f"SELECT TRY(COLUMNS(*)) FROM (SELECT * FROM ({sql}\n) ORDER BY {', '.join(view.key)})"
     try:
         database.execute(f"COPY ({ordered}) TO {file} (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.Error as error:
@@ -133,6 +140,15 @@ def write_sorted(database: duckdb.DuckDBPyConnection, view: View, sql: str, out:
     database.execute(f"CREATE VIEW {view.name} AS FROM read_parquet({file})")
     count = database.execute(f"SELECT COUNT(*) FROM {view.name}").fetchone()
     return int(count[0]) if count else 0
+
+
+def threads_for(sql: str) -> int:
+    """As many as there are cores for a view whose every aggregate is orderless, else one; the bytes are the same."""
+    try:
+        functions = list(parse_one(sql, read="duckdb").find_all(exp.AggFunc, exp.Anonymous))
+    except SqlglotError:
+        return 1
+    return (os.cpu_count() or 1) if all(isinstance(found, ORDERLESS) for found in functions) else 1
 
 
 def _text(path: Path) -> str:
