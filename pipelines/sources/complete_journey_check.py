@@ -6,7 +6,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines.contracts import CONTRACTS
-from pipelines.sources.column_mapping import ColumnMapping
 from pipelines.sources.complete_journey import LAST_WEEK, CompleteJourney
 from pipelines.sources.declaration import DataSetMapping, SourceDeclaration
 from pipelines.sources.readers.pieces import Chunk, Piece
