@@ -102,14 +102,9 @@ def write_sample(folder: Path) -> None:
 
 def differences(left: pa.Table, right: pa.Table) -> list[str]:
     """Columns in which two tables differ, floats by more than ``RELATIVE``."""
-    if columns(left) != columns(right) or left.num_rows != right.num_rows:
+    if left.schema != right.schema or left.num_rows != right.num_rows:
         return [f"{left.num_rows} rows of {left.schema}", f"{right.num_rows} rows of {right.schema}"]
     return [name for name in left.column_names if not same(left[name], right[name])]
-
-
-def columns(table: pa.Table) -> list[tuple[str, pa.DataType]]:
-    """Names and types; whether a column is *declared* never to be null is each engine's own inference."""
-    return [(field.name, field.type) for field in table.schema]
 
 
 def same(left: pa.ChunkedArray, right: pa.ChunkedArray) -> bool:
