@@ -18,7 +18,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from pipelines.features import build, known
-from pipelines.features.build import load_known, show, write_sorted
+from pipelines.features.build import load_known, open_database, show, write_sorted
 from pipelines.features.kept_builds import PRINTS, ROWS, KeptBuild, KeptBuilds
 from pipelines.features.views import FOLDER, FeatureError, View, read_view
 from pipelines.tables import sha256
@@ -72,8 +72,7 @@ def build_views_incrementally(
     out.mkdir(parents=True, exist_ok=True)
     views = [read_view(name, folder) for name in names]
     reads = reads_of(views)
-    with duckdb.connect() as database, tempfile.TemporaryDirectory(prefix=".old-", dir=out) as scratch:
-        database.execute("SET threads = 1; SET TimeZone = 'UTC'")
+    with open_database(out) as database, tempfile.TemporaryDirectory(prefix=".old-", dir=out) as scratch:
         digests = digests_of(events, items, at_us, week, from_week, users, promotions)
 
         def load() -> None:
@@ -220,7 +219,7 @@ class _Builder:
             self._load()
             self._tables.update(self._digests)
         for name in self._reads[view.name] & set(self._code) - self._tables - {view.name}:
-            self._database.execute(f"CREATE TABLE {name} AS FROM read_parquet('{self._file(name)}')")
+            self._database.execute(f"CREATE VIEW {name} AS FROM read_parquet('{self._file(name)}')")
             self._tables.add(name)
 
     def _update(self, view: View, earlier: KeptBuild) -> str | None:
