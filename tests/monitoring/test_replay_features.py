@@ -233,10 +233,7 @@ def test_replay__finds_a_basket_rule_that_the_endpoint_does_not_keep(
 def test_replay__finds_a_basket_rule_changed_in_the_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit = (
-        "MIN(first_us) OVER (PARTITION BY user_id, basket_id",
-        "MAX(first_us) OVER (PARTITION BY user_id, basket_id",
-    )
+    edit = ("MIN(known_events.occurred_us) AS occurred_us", "MAX(known_events.occurred_us) AS occurred_us")
     edited = write_bundle(tmp_path / "edited", basket_lines=edit)
     shop = open_shop(tmp_path / "home", edited, monkeypatch)
     shop.ask()
