@@ -77,6 +77,7 @@ repro: $(PLATFORM_STAMP)  ## Run the pipeline without Airflow: fetch what was la
 docs: $(PLATFORM_STAMP)  ## Generate the pages of docs/ that come from the code
 	@$(BIN)/python -m pipelines.dataset_pages
 	@$(BIN)/python -m pipelines.feature_pages
+	@$(BIN)/python -m pipelines.sources.published.listing
 
 lock: $(DEV_STAMP)  ## Resolve the dependencies anew and rewrite requirements/
 	@PYTHON=$(BIN)/python requirements/lock.sh $(BIN)/uv

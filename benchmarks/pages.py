@@ -19,7 +19,7 @@ GENERATED = (
 
 FEATURES = """
 Every view that `params.yaml` names is built from Complete Journey as known at the start of week 44, from files on disk
-to files on disk, sorted by key. The files that the systems make at the smallest size are compared before any time
+to files on disk, sorted by key. The files of every system that ends at the smallest size are compared before any time
 counts: keys, texts, integers and booleans equal, floats within 1e-9 relative.
 
 **What is compared.** `duckdb` is `pipelines/features/build.py` as the stage runs it: on one thread for a view that adds

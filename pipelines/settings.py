@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         return self.home / "staged"
 
     @property
+    def published(self) -> Path:
+        """Published data sets: downloads, and what is read of them."""
+        return self.home / "published"
+
+    @property
     def clock_file(self) -> Path:
         """The recorded shop clock."""
         return self.home / "clock.json"

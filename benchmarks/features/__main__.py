@@ -35,7 +35,7 @@ def main() -> None:
                 measured, arguments.systems, times, inputs[times], arguments.repeats, arguments.limits
             ):
                 _write(report.report(measured, inputs, arguments.limits), arguments.out)
-    print(report.table(report.report(measured, inputs, arguments.limits)))
+    print((arguments.out / "table.md").read_text())
 
 
 def _write(whole: dict[str, Any], out: Path) -> None:
@@ -91,8 +91,10 @@ def measure(
 
 
 def _check(system: str, inputs: Inputs, made: Run) -> None:
+    if made.fault.startswith("failed"):
+        raise RuntimeError(f"{system} {made.fault}")
     if made.fault:
-        raise RuntimeError(f"{system}: {made.fault}")
+        return  # beyond a limit: reported as such
     check_equal(all_views(), inputs.folder / OURS, inputs.folder / system)
     print(f"{system}: {len(all_views())} views, equal to those of {OURS}", flush=True)
 

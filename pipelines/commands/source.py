@@ -26,10 +26,11 @@ Named = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in sourc
 def add(
     name: Annotated[str, typer.Argument(help="What to call it: small letters, digits and underscores.")],
     location: Annotated[
-        str, typer.Option(help="Folder, s3://bucket/prefix, database URL or http(s) URL.")
+        str,
+        typer.Option(help="Folder, s3://bucket/prefix, database URL, http(s) URL, or published data set."),
     ] = "",
     kind: Annotated[
-        str, typer.Option(help="files, database or stream; else what the location looks like.")
+        str, typer.Option(help="files, database, stream or published; else what the location looks like.")
     ] = "",
     from_: Annotated[
         str, typer.Option("--from", help="Only these files (a glob) or this table; else all that is there.")
@@ -45,10 +46,15 @@ def add(
     """
     from pipelines.settings import settings
     from pipelines.sources.adding import add_source
+    from pipelines.sources.published.presets import load_preset, parse_place
     from pipelines.sources.sniffing import kind_of
 
     location = location or _asked("--location", "Where are the data")
     top = {"name": name, "kind": kind or kind_of(location), "location": location}
+    if top["kind"] == "published":
+        with explained():
+            preset = load_preset(parse_place(location).preset)
+        timezone, currency = timezone or preset.timezone, currency or preset.currency
     top["timezone"] = timezone or _asked(
         "--timezone", "Time zone of moments that carry none, such as Europe/Berlin"
     )
@@ -135,6 +141,21 @@ def list_sources(as_json: AsJson = False) -> None:
         say(f"{'*' if row['used'] else ' '} {row['name']:<20} {about}")
     if used not in {row["name"] for row in rows}:
         say(f"* {used:<20} built in")
+
+
+@app.command("published")
+def list_published(as_json: AsJson = False) -> None:
+    """List the published data sets that a source may be, with what they may be used for."""
+    from pipelines.settings import settings
+    from pipelines.sources.published.listing import listed, shown
+
+    with explained():
+        presets = listed()
+    if as_json:
+        say_json({"presets": presets})
+        return
+    for line in shown(presets, settings().published):
+        say(line)
 
 
 @contextmanager

@@ -15,20 +15,15 @@
 -- column value: what was paid for it, shop currency
 WITH bought AS (
     SELECT
-        known_events.user_id,
-        known_events.basket_id,
-        known_events.item_id,
-        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END AS lone_us,
-        SUM(known_events.quantity) AS quantity,
-        SUM(known_events.value) AS value
+        user_id,
+        basket_id,
+        item_id,
+        CASE WHEN basket_id IS NULL THEN occurred_us END AS lone_us,
+        SUM(quantity) AS quantity,
+        SUM(value) AS value
     FROM known_events
-    INNER JOIN items ON known_events.item_id = items.item_id
-    WHERE known_events.event_type = 'purchase' AND items.recommendable
-    GROUP BY
-        known_events.user_id,
-        known_events.basket_id,
-        known_events.item_id,
-        CASE WHEN known_events.basket_id IS NULL THEN known_events.occurred_us END
+    WHERE event_type = 'purchase'
+    GROUP BY user_id, basket_id, item_id, CASE WHEN basket_id IS NULL THEN occurred_us END
 ),
 
 dated AS (
@@ -69,3 +64,5 @@ INNER JOIN baskets
         bought.user_id = baskets.user_id
         AND bought.basket_id IS NOT DISTINCT FROM baskets.basket_id
         AND bought.lone_us IS NOT DISTINCT FROM baskets.lone_us
+INNER JOIN items ON bought.item_id = items.item_id
+WHERE items.recommendable

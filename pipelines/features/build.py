@@ -136,6 +136,8 @@ def write_sorted(database: duckdb.DuckDBPyConnection, view: View, sql: str, out:
         database.execute(f"COPY ({ordered}) TO {file} (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.Error as error:
         raise FeatureError(f"{view.name}.sql is refused by DuckDB: {error}") from error
+    finally:
+        database.execute("SET threads = 1")
     # The views after it read the file: memory stays free for what is being built.
     database.execute(f"CREATE VIEW {view.name} AS FROM read_parquet({file})")
     count = database.execute(f"SELECT COUNT(*) FROM {view.name}").fetchone()

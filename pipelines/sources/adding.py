@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipelines.sources.declaration import SourceError, check_top, load_source
 from pipelines.sources.proposal import propose
+from pipelines.sources.published.listing import propose_published
 from pipelines.sources.sniffing import sniff
 from pipelines.tables import write_whole
 
@@ -27,7 +28,8 @@ def add_source(checkout: Path, top: Mapping[str, str], wanted: str | None) -> Pa
     if path.exists():
         raise SourceError(f"{path} is there already; correct it, or remove it and add it again")
     source = check_top(path, top)
-    text = propose(source, sniff(source, checkout, wanted))
+    is_published = source.kind == "published"
+    text = propose_published(source) if is_published else propose(source, sniff(source, checkout, wanted))
     write_whole(path, lambda part: part.write_text(text))
     load_source(path)
     return path

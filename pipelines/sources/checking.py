@@ -51,7 +51,7 @@ def check_source(
     Raises:
         SourceError: It cannot be read, or lacks a column that the mapping names.
     """
-    reader = open_reader(source, checkout)
+    reader = open_reader(source, checkout, say)
     with tempfile.TemporaryDirectory(prefix="shoploop-check-") as folder:
         tallies = {name: _tally(source, name, Path(folder)) for name in source.data_sets}
         progress = _Progress(say)

@@ -15,6 +15,7 @@ from pipelines.sources.column_mapping import ColumnMapping, Declared, as_tuple
 from pipelines.sources.contract_check import contract_faults
 from pipelines.sources.currencies import CURRENCIES
 from pipelines.sources.errors import SourceError, masked, nearest
+from pipelines.sources.published.presets import with_preset
 from pipelines.sources.yaml_text import read_yaml
 
 __all__ = ["CancelledOrders", "DataSetMapping", "Rules", "SourceDeclaration", "SourceError", "load_source"]
@@ -228,12 +229,19 @@ def load_source(path: Path) -> SourceDeclaration:
     Raises:
         SourceError: It cannot be read, or a key is unknown, missing or wrong; every fault is named.
     """
-    source = _checked(path, read_yaml(path))
+    source = _checked(path, _with_preset(path))
     if source.name != path.stem:
         raise SourceError(
             f"{path}: name: expected {path.stem!r}, as the file is called, found {source.name!r}; make them equal"
         )
     return source
+
+
+def _with_preset(path: Path) -> dict[str, Any]:
+    try:
+        return with_preset(read_yaml(path))
+    except SourceError as error:
+        raise SourceError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
 
 
 def check_top(path: Path, top: Mapping[str, str]) -> SourceDeclaration:

@@ -60,7 +60,7 @@ class DeclaredSource:
 
     def pull(self, say: Say) -> None:
         """Stage every file not read yet, and of tables and streams what is new."""
-        reader = open_reader(self.declaration, self.checkout)
+        reader = open_reader(self.declaration, self.checkout, say)
         for name, mapping in self.declaration.data_sets.items():
             for piece in reader.pieces(mapping):
                 self._pull_piece(reader, name, piece, say)

@@ -217,7 +217,9 @@ def _items(one: Found, events: Found) -> Iterator[Line]:
         if column in given:
             yield Line(f"      {column}: {_quoted(given[column])}")
     sellable = _quoted(given["recommendable"]) if "recommendable" in given else '{value: "true"}'
-    yield Line(f"      recommendable: {sellable}", "false for what nobody wants from a list: fees, gift cards")
+    yield Line(
+        f"      recommendable: {sellable}", "false for what nobody wants from a list: fees, gift cards"
+    )
     if one is events:
         yield Line("    rules:")
         yield Line("      repeated_rows: keep_last", "an item comes once for every line that sold it")

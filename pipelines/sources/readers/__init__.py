@@ -1,8 +1,11 @@
 """Readers: what lies at a source, piece by piece and chunk by chunk, as it stands there."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from pipelines.sources.declaration import SourceDeclaration, SourceError
+from pipelines.settings import settings
+from pipelines.sources.declaration import SourceDeclaration
+from pipelines.sources.published.reading import PublishedReader
 from pipelines.sources.readers.databases import DatabaseReader
 from pipelines.sources.readers.event_streams import StreamReader
 from pipelines.sources.readers.files import FilesReader
@@ -12,15 +15,18 @@ COMPLETE_JOURNEY = "complete_journey"  # the default shop, which is built in
 __all__ = ["COMPLETE_JOURNEY", "Chunk", "Piece", "Reader", "open_reader"]
 
 
-def open_reader(source: SourceDeclaration, checkout: Path) -> Reader:
+def open_reader(
+    source: SourceDeclaration, checkout: Path, say: Callable[[str], None] = lambda _: None
+) -> Reader:
     """The reader of a source, by its kind.
 
     Args:
         source: Its declaration.
         checkout: Where a relative location begins.
+        say: Told how far a download is.
 
     Raises:
-        SourceError: There is none for the kind, or the location is wrong.
+        SourceError: The location is wrong, or a published data set cannot be had.
     """
     if source.kind == "files":
         return FilesReader(source, checkout)
@@ -28,8 +34,8 @@ def open_reader(source: SourceDeclaration, checkout: Path) -> Reader:
         return DatabaseReader(source, checkout)
     if source.kind == "stream":
         return StreamReader(source)
-    if source.kind == "published" and source.location == COMPLETE_JOURNEY:
+    if source.location == COMPLETE_JOURNEY:
         from pipelines.sources.complete_journey_check import CompleteJourneyReader
 
         return CompleteJourneyReader()
-    raise SourceError(f"source {source.name}: kind {source.kind} is not read by chunks")
+    return PublishedReader(source, checkout, settings().published, say)

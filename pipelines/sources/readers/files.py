@@ -11,7 +11,7 @@ from pipelines.sources.readers.csv_files import read_csv
 from pipelines.sources.readers.csv_header import Form
 from pipelines.sources.readers.folders import COMPRESSED, Folder
 from pipelines.sources.readers.jsonl_files import read_jsonl
-from pipelines.sources.readers.named_columns import columns_of_where
+from pipelines.sources.readers.named_columns import named_columns
 from pipelines.sources.readers.parquet_files import read_parquet
 from pipelines.sources.readers.pieces import Chunk, Piece
 from pipelines.sources.readers.text_files import TextFile
@@ -61,7 +61,7 @@ class FilesReader:
             form = Form(data_set.delimiter, names=data_set.column_names)
             yield from read_csv(text, form, after, rows)
         else:
-            yield from read_jsonl(text, columns_of_where(data_set), after, rows)
+            yield from read_jsonl(text, named_columns(data_set), after, rows)
 
     def _format(self, name: str) -> str:
         path = PurePosixPath(name)

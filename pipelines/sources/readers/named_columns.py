@@ -7,24 +7,16 @@ from pipelines.sources.declaration import DataSetMapping
 from pipelines.sources.rules import parse_condition
 
 
-def columns_of_where(data_set: DataSetMapping) -> list[str]:
-    """Columns of the source in the condition ``where``, which cannot be evaluated without them.
-
-    Raises:
-        SourceError: ``where`` is no condition.
-    """
-    if data_set.where is None:
-        return []
-    return [column.name for column in parse_condition(data_set.where).find_all(exp.Column)]
-
-
 def named_columns(data_set: DataSetMapping) -> list[str]:
     """All columns of the source that the mapping reads.
 
     Raises:
         SourceError: ``where`` is no condition.
     """
-    return [*data_set.source_columns, *columns_of_where(data_set)]
+    if data_set.where is None:
+        return list(data_set.source_columns)
+    condition = parse_condition(data_set.where).find_all(exp.Column)
+    return [*data_set.source_columns, *(column.name for column in condition)]
 
 
 def with_columns(table: pa.Table, names: list[str]) -> pa.Table:

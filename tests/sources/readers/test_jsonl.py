@@ -35,10 +35,12 @@ def test_jsonl__keeps_fields_that_appear_later(tmp_path):
     assert chunk.table.select(["a", "b"]).to_pylist() == [{"a": "1", "b": None}, {"a": "3", "b": "2"}]
 
 
-def test_jsonl__has_every_column_of_the_condition(tmp_path):
-    (chunk,) = read(tmp_path, '{"id": 1}\n', where="channel <> 'test'")
+def test_jsonl__has_every_column_that_the_mapping_names(tmp_path):
+    cancelled = {"cancelled_orders": {"column": "status", "values": ["off"]}}
 
-    assert chunk.table.column_names == ["id", "channel"]
+    (chunk,) = read(tmp_path, '{"id": 1}\n', where="channel <> 'test'", rules=cancelled)
+
+    assert set(chunk.table.column_names) == {"id", "user", "item", "n", "price", "at", "status", "channel"}
 
 
 def test_jsonl__reads_what_programs_write_though_json_has_it_not(tmp_path):
