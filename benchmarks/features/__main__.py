@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.features import report
 from benchmarks.features.equality import check_equal
-from benchmarks.features.inputs import Inputs, make_inputs, read_shop
-from benchmarks.features.one_run import SYSTEMS, all_views
+from benchmarks.features.inputs import Inputs, all_views, make_inputs, read_shop
+from benchmarks.features.one_run import SYSTEMS
 from benchmarks.features.plot import draw
 from benchmarks.features.report import OURS, Measured
 from benchmarks.features.runs import Limits, Run, run

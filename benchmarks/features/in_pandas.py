@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from benchmarks.features.inputs import Inputs
+from benchmarks.features.inputs import Inputs, all_views
 from pipelines.features.views import read_view
 
 WEEK_US = 604_800_000_000
@@ -347,24 +347,4 @@ def item_trends(shop: Shop) -> Frame:
     return view.assign(growth=(lately + 1) / (before + 1)).reset_index()
 
 
-VIEWS: dict[str, Callable[[Shop], Frame]] = {
-    view.__name__: view
-    for view in (
-        basket_lines,
-        households,
-        household_items,
-        item_popularity,
-        basket_transitions,
-        copurchases,
-        household_windows,
-        household_brands,
-        household_categories,
-        item_prices,
-        household_price_affinity,
-        household_sequences,
-        promotion_spans,
-        household_promotions,
-        item_promotions,
-        item_trends,
-    )
-}
+VIEWS: dict[str, Callable[[Shop], Frame]] = {name: globals()[name] for name in all_views()}

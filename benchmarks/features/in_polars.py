@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.features.inputs import Inputs
+from benchmarks.features.inputs import Inputs, all_views
 from pipelines.features.views import read_view
 
 WEEK_US = 604_800_000_000
@@ -353,24 +353,4 @@ def item_trends(shop: Shop) -> Frame:
     ).drop("lately", "before")
 
 
-VIEWS: dict[str, Callable[[Shop], Frame]] = {
-    view.__name__: view
-    for view in (
-        basket_lines,
-        households,
-        household_items,
-        item_popularity,
-        basket_transitions,
-        copurchases,
-        household_windows,
-        household_brands,
-        household_categories,
-        item_prices,
-        household_price_affinity,
-        household_sequences,
-        promotion_spans,
-        household_promotions,
-        item_promotions,
-        item_trends,
-    )
-}
+VIEWS: dict[str, Callable[[Shop], Frame]] = {name: globals()[name] for name in all_views()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 (as its users write it)
 
-from benchmarks.features.inputs import Inputs
+from benchmarks.features.inputs import Inputs, all_views
 from pipelines.features.views import read_view
 
 WEEK_US = 604_800_000_000
@@ -386,24 +386,4 @@ def item_trends(shop: Shop) -> DataFrame:
     return view.drop("lately", "before")
 
 
-VIEWS: dict[str, Callable[[Shop], DataFrame]] = {
-    view.__name__: view
-    for view in (
-        basket_lines,
-        households,
-        household_items,
-        item_popularity,
-        basket_transitions,
-        copurchases,
-        household_windows,
-        household_brands,
-        household_categories,
-        item_prices,
-        household_price_affinity,
-        household_sequences,
-        promotion_spans,
-        household_promotions,
-        item_promotions,
-        item_trends,
-    )
-}
+VIEWS: dict[str, Callable[[Shop], DataFrame]] = {name: globals()[name] for name in all_views()}

@@ -122,3 +122,8 @@ def _shift(ids: pa.ChunkedArray, by: int) -> pa.ChunkedArray:
 
 def _replace(rows: pa.Table, name: str, values: Any) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), values)
+
+
+def all_views() -> tuple[str, ...]:
+    """The views that ``params.yaml`` names."""
+    return load_params(CHECKOUT / "params.yaml").build_features.views

@@ -14,8 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.features.inputs import Inputs
-from pipelines.params import load_params
-from pipelines.settings import CHECKOUT
 
 # The least that Spark's own guide recommends for a machine.
 SPARK_MEMORY = "8g"
@@ -102,11 +100,6 @@ def main() -> None:
         build()
         seconds = time.monotonic() - started
     print(json.dumps({"seconds": seconds}))
-
-
-def all_views() -> tuple[str, ...]:
-    """The views that ``params.yaml`` names."""
-    return load_params(CHECKOUT / "params.yaml").build_features.views
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks.features.inputs import Inputs
-from benchmarks.features.one_run import SPARK_MEMORY, all_views
+from benchmarks.features.inputs import Inputs, all_views
+from benchmarks.features.one_run import SPARK_MEMORY
 from benchmarks.features.runs import Limits, Run
 from pipelines.tables import sha256
 

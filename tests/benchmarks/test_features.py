@@ -7,8 +7,8 @@ import pytest
 from benchmarks import pages
 from benchmarks.features import in_pandas, in_polars, in_spark
 from benchmarks.features.equality import DifferentError, check_equal
-from benchmarks.features.inputs import Inputs, make_inputs
-from benchmarks.features.one_run import SYSTEMS, all_views
+from benchmarks.features.inputs import Inputs, all_views, make_inputs
+from benchmarks.features.one_run import SYSTEMS
 from benchmarks.features.report import goals, report, table
 from benchmarks.features.runs import Limits, Run, run
 from pipelines.params import load_params
@@ -103,7 +103,7 @@ def built(inputs: Inputs) -> Path:
 
 @pytest.mark.parametrize("peer", [in_pandas, in_polars, in_spark])
 def test_peer__writes_every_view_that_params_name(peer: object) -> None:
-    assert set(peer.VIEWS) == set(all_views())
+    assert [name for name in all_views() if not callable(getattr(peer, name, None))] == []
 
 
 @pytest.mark.parametrize("system", ["pandas", "polars"])

@@ -123,8 +123,10 @@ def test_backfill__accepts_what_is_new_in_past_weeks_only(shop: DeclaredShop) ->
     land(shop)
     shop.orders("orders1.csv", [order(5555, 9), order(5556, 25), *four_weeks(), order(9001, 29)])
 
+    tried = land_batch(shop.settings, LandRequest(backfill=(2, 3)))
     landed, judged = land(shop, backfill=(2, 3))
 
+    assert tried.batch_ids == landed.batch_ids, "a task that is tried again lands no second batch"
     assert [batch_id[:14] for batch_id in landed.batch_ids] == ["backfill-02-03"]
     (told,) = counts(judged).values()
     assert told == {"rows_in": 71, "accepted": 1, "quarantined": 0, "duplicates": 70}

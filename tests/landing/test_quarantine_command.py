@@ -12,7 +12,6 @@ from click.testing import Result
 from landed_files import files_of
 from typer.testing import CliRunner
 
-from pipelines.actions import validate_batch as judging
 from pipelines.actions.validate_batch import validate_batch
 from pipelines.cli import app
 from pipelines.contracts import EVENTS, PROMOTIONS
@@ -27,7 +26,7 @@ Shoploop = Callable[..., Result]
 
 
 @pytest.fixture
-def landed(shop: OpenShop, shop_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def landed(shop: OpenShop, shop_settings: Settings) -> None:
     """A batch with three quarantined events and one quarantined promotion."""
     moment = shop.calendar.end(44)
     changes: dict[int, dict[str, object]] = {
@@ -41,10 +40,8 @@ def landed(shop: OpenShop, shop_settings: Settings, monkeypatch: pytest.MonkeyPa
         "events": sample_rows(EVENTS, 200, changes),
         "promotions": sample_rows(PROMOTIONS, 100, {0: {PROMOTIONS.columns[1].name: None}}),
     }
-    with monkeypatch.context() as patched:
-        patched.setattr(judging, "run_checkpoint", lambda *_: [])
-        shop.landing.land(Batch(BATCH, "file", moment.isoformat(), "a test"), tables)
-        validate_batch(shop_settings)
+    shop.landing.land(Batch(BATCH, "file", moment.isoformat(), "a test"), tables)
+    validate_batch(shop_settings)
     shop.clock.advance(44, moment)
 
 

@@ -15,7 +15,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from landed_files import WeekFile, files_of
 
-from pipelines.actions import validate_batch as judging
 from pipelines.actions.land_batch import LandRequest, land_batch
 from pipelines.actions.resubmit_rows import ResubmitResult, resubmit_rows
 from pipelines.actions.validate_batch import ValidateResult, validate_batch
@@ -278,7 +277,6 @@ def test_killed_at_any_step__neither_loses_nor_doubles_a_row(
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
 ) -> None:
-    monkeypatch.setattr(judging, "run_checkpoint", lambda *_: [])
     file = mend(week_1, {4: {"quantity": "2"}, 6: {"user_id": ""}})
     with monkeypatch.context() as patched:
         _kill_at(moment, shop.landing.root, patched)
@@ -441,11 +439,8 @@ steps = st.one_of(
 
 
 def test_any_course_of_landing_and_mending__accounts_for_every_row(
-    shop: OpenShop, shop_settings: Settings, mend: Mend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shop: OpenShop, shop_settings: Settings, mend: Mend
 ) -> None:
-    """The sieve and the store alone: what Great Expectations says is no part of this law."""
-    monkeypatch.setattr(judging, "run_checkpoint", lambda *_: [])
-
     @hypothesis_settings(max_examples=10, deadline=None)
     @given(st.lists(steps, min_size=2, max_size=6))
     def holds(course: list[tuple[str, list[tuple[object, ...]]]]) -> None:
