@@ -13,8 +13,9 @@ TYPES = BatchRule("types", "every column has its type; integers are taken for nu
 NOT_EMPTY = BatchRule("not_empty", "there is at least one row")
 QUARANTINE_SHARE = BatchRule(
     "quarantine_share",
-    "at most {quarantine_share_limit} of the rows are quarantined (posted events excepted: one misbehaving "
-    "client must not hold up the others)",
+    "at most {quarantine_share_limit} of the rows are quarantined; rows that the source's mapping sets aside and "
+    "bad rows that came before do not count (posted events excepted: one misbehaving client must not hold up "
+    "the others)",
     ("quarantine_share_limit",),
 )
 UNKNOWN_ITEMS = BatchRule(

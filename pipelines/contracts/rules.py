@@ -117,5 +117,5 @@ def whole(column: str) -> RowRule:
         f"isfinite({column}) and {column} = floor({column})",
         "ExpectColumnValuesToMatchRegex",
         # How Python writes a float without a fraction: 3.0, or from 1e16 on with an exponent.
-        {"column": column, "regex": r"^-?\d+(\.0|(\.\d+)?e\+\d+)$"},
+        {"column": column, "regex": r"^-?\d+(?:\.0|(?:\.\d+)?e\+\d+)$"},
     )
