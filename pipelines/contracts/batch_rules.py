@@ -45,3 +45,11 @@ CATEGORY_MIX = BatchRule(
 )
 CONSERVATION = BatchRule("conservation", "rows in = rows accepted + rows quarantined + duplicates")
 EVERY_BATCH = (READABLE, COLUMNS, TYPES, NOT_EMPTY, QUARANTINE_SHARE, CONSERVATION)
+
+
+def told_again(key: str) -> str:
+    """What is done about rows of an appended data set that come twice, in words."""
+    return (
+        "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left out. "
+        f"Rows that share an id but differ are all quarantined (`{key}_conflict`): nobody can say which is true."
+    )

@@ -2,7 +2,14 @@
 
 from datetime import UTC, datetime
 
-from pipelines.contracts.batch_rules import CATEGORY_MIX, EVERY_BATCH, FRESHNESS, UNKNOWN_ITEMS, WEEK_VOLUME
+from pipelines.contracts.batch_rules import (
+    CATEGORY_MIX,
+    EVERY_BATCH,
+    FRESHNESS,
+    UNKNOWN_ITEMS,
+    WEEK_VOLUME,
+    told_again,
+)
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.contracts.rules import filled_when, not_before, not_in_future
 
@@ -99,10 +106,8 @@ EVENTS = Contract(
     ),
     batch_rules=(*EVERY_BATCH, UNKNOWN_ITEMS, WEEK_VOLUME, FRESHNESS, CATEGORY_MIX),
     duplicates=(
-        "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left "
-        "out. Rows that share an id but differ are all quarantined (`event_id_conflict`): nobody can say "
-        "which is true. To mend an accepted event, land another one whose `corrects` names it. From the moment "
-        "that is known, only the correction counts: of several, also of corrections of a correction, the one "
+        f"{told_again('event_id')} To mend an accepted event, land another one whose `corrects` names it. From the "
+        "moment that is known, only the correction counts: of several, also of corrections of a correction, the one "
         "that nothing corrects and that was known last. What is built as known at an earlier moment keeps the "
         "first telling. A correction of an event that nobody knows is an event like any other."
     ),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pipelines.contracts.batch_rules import EVERY_BATCH, UNKNOWN_ITEMS
+from pipelines.contracts.batch_rules import EVERY_BATCH, UNKNOWN_ITEMS, told_again
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.contracts.rules import not_before, not_in_future, whole
 
@@ -80,11 +80,7 @@ IMPRESSIONS = Contract(
         not_in_future("occurred_at"),
     ),
     batch_rules=(*EVERY_BATCH, UNKNOWN_ITEMS),
-    duplicates=(
-        "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left "
-        "out. Rows that share an id but differ are all quarantined (`impression_id_conflict`): nobody can say which is "
-        "true."
-    ),
+    duplicates=told_again("impression_id"),
     notes=(
         "**The endpoint** writes one row per answer into its impression log (`serving/impressions.py`), with "
         "the items in order; here each place is a row and `impression_id` is `<request_id>-<position>`. "

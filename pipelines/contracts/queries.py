@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pipelines.contracts.batch_rules import EVERY_BATCH, UNKNOWN_ITEMS
+from pipelines.contracts.batch_rules import EVERY_BATCH, UNKNOWN_ITEMS, told_again
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.contracts.rules import not_before, not_in_future, whole
 
@@ -67,11 +67,7 @@ QUERIES = Contract(
         not_in_future("occurred_at"),
     ),
     batch_rules=(*EVERY_BATCH, UNKNOWN_ITEMS),
-    duplicates=(
-        "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left "
-        "out. Rows that share an id but differ are all quarantined (`query_id_conflict`): nobody can say which is "
-        "true."
-    ),
+    duplicates=told_again("query_id"),
     notes=(
         "**Complete Journey** has no searches. Two items taken from one result are two rows with ids of their "
         "own and one `request_id`."

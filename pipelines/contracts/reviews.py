@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pipelines.contracts.batch_rules import EVERY_BATCH, UNKNOWN_ITEMS
+from pipelines.contracts.batch_rules import EVERY_BATCH, UNKNOWN_ITEMS, told_again
 from pipelines.contracts.declaration import Column, Contract
 from pipelines.contracts.rules import not_before, not_in_future, whole
 
@@ -66,11 +66,7 @@ REVIEWS = Contract(
         not_in_future("occurred_at"),
     ),
     batch_rules=(*EVERY_BATCH, UNKNOWN_ITEMS),
-    duplicates=(
-        "A row equal to one already there (the time of ingestion aside) is counted as a duplicate and left "
-        "out. Rows that share an id but differ are all quarantined (`review_id_conflict`): nobody can say which is "
-        "true."
-    ),
+    duplicates=told_again("review_id"),
     notes=(
         "**Complete Journey** has no reviews. Text is kept as it was written, whatever its language; a review "
         "without words is a rating, and may be landed here or as an event."
