@@ -130,8 +130,7 @@ class DeclaredSource:
         return StagedRows(self.staging, self.calendar)
 
     def _declared(self, contracts: tuple[object, ...]) -> list[str]:
-        names = [name for name in self.declaration.data_sets if CONTRACTS[name] in contracts]
-        return names
+        return [name for name in self.declaration.data_sets if CONTRACTS[name] in contracts]
 
     def _reference(self, parts: list[Part]) -> dict[str, pa.Table]:
         return {
