@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -69,14 +70,20 @@ def _end_with_us(pid: int) -> None:
     """When this process is told to end, end DVC and the stage below it: DVC does not pass a signal on."""
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        dvc = psutil.Process(pid)
-        below = dvc.children(recursive=True)
-        for process in below:
-            process.terminate()
-        # DVC gives its locks back when it is interrupted, not when it is terminated.
-        dvc.send_signal(signal.SIGINT)
-        for process in psutil.wait_procs([dvc, *below], timeout=5)[1]:
-            process.kill()
+        with suppress(psutil.NoSuchProcess):
+            dvc = psutil.Process(pid)
+            below = dvc.children(recursive=True)
+            for process in below:
+                _send(process, signal.SIGTERM)
+            # DVC gives its locks back when it is interrupted, not when it is terminated.
+            _send(dvc, signal.SIGINT)
+            for process in psutil.wait_procs([dvc, *below], timeout=5)[1]:
+                _send(process, signal.SIGKILL)
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, end)
+
+
+def _send(process: psutil.Process, number: int) -> None:
+    with suppress(psutil.NoSuchProcess):  # it ended by itself
+        process.send_signal(number)

@@ -120,8 +120,9 @@ class Records:
         """
         rows = self._read()
         for row in rows:
-            if _is_alive(row):
-                psutil.Process(row.pid).terminate()
+            with suppress(psutil.NoSuchProcess):
+                if _is_alive(row):
+                    psutil.Process(row.pid).terminate()
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline and any(_is_alive(row) for row in rows):
             time.sleep(0.05)

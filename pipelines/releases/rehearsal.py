@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,7 +164,8 @@ class BentoOnTrial:
             self._process.send_signal(signal.SIGTERM)
         _, left = psutil.wait_procs(members, timeout=STOP_SECONDS)
         for process in left:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(left, timeout=5)
         self._process.wait()
         self._log.close()

@@ -1,6 +1,7 @@
 """A served Bento as a tree of processes."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -33,7 +34,8 @@ def test_bento__killed_supervisor_leaves_no_process(bento: BentoOnTrial) -> None
     members[0].kill()
     _, left = psutil.wait_procs(members, timeout=30)
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     assert left == []
 
 

@@ -7,12 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipelines.actions.run_stage import failed_by_itself
 from pipelines.settings import Settings
 from pipelines.workspace import open_workspace, stage_environment
+from tests.processes import runs
 from tests.workspace.test_snapshot import git
 
 CODE = """
@@ -110,7 +110,7 @@ def test_run_stage__told_to_end_leaves_no_process_and_can_be_run_again(settings:
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(30) == 128 + signal.SIGTERM
-    assert not psutil.pid_exists(stage) or psutil.Process(stage).status() == psutil.STATUS_ZOMBIE
+    assert not runs(stage)
     assert not (workspace / "reports/out.txt").exists()
     again = work(settings, workspace, "work")
     output = again.communicate(timeout=120)[0]

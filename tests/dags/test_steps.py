@@ -9,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
+from tests.processes import runs
 
 # A workspace whose own `pipelines.cli` stands where the real one would: the mechanism is the real one.
 CLI = """
@@ -91,7 +91,7 @@ def test_on_kill__ends_the_whole_tree(workspace: Path, steps: Any) -> None:
     thread.join(30)
 
     assert "signal 15" in str(caught[0])
-    assert not [pid for pid in pids if alive(pid)]
+    assert not [pid for pid in pids if runs(pid)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
@@ -106,11 +106,11 @@ def test_action__ends_when_its_worker_is_killed_outright(workspace: Path, steps:
     os.waitpid(worker, 0)
 
     end = time.monotonic() + 10
-    while alive(action_pid) and time.monotonic() < end:
+    while runs(action_pid) and time.monotonic() < end:
         time.sleep(0.1)
     for pid in wait_for_pids(workspace)[1:]:
         os.kill(pid, signal.SIGKILL)  # the stand-in, unlike run_stage, does not look after its child
-    assert not alive(action_pid)
+    assert not runs(action_pid)
 
 
 def run_into(action: Any, workspace: Path, caught: list[BaseException]) -> None:
@@ -128,7 +128,3 @@ def wait_for_pids(workspace: Path) -> list[int]:
             return [int(word) for word in words]
         time.sleep(0.05)
     raise AssertionError("the action did not start")
-
-
-def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

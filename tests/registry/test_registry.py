@@ -53,7 +53,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=2):
+            with urllib.request.urlopen(url, timeout=10):
                 return
         except OSError:
             time.sleep(0.3)

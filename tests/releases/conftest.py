@@ -19,7 +19,7 @@ def run_and_clear(under_test):
     yield under_test
     under_test.stop()
     try:
-        eventually(lambda: not marked(under_test.home), 5, "the end of every process")
+        eventually(lambda: not marked(under_test.home), 20, "the end of every process")
     finally:
         for stray in marked(under_test.home):
             stray.kill()

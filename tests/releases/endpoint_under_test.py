@@ -19,6 +19,7 @@ from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import Release, utc_now
 from pipelines.releases.status import EndpointDown, read_status
 from pipelines.settings import Settings
+from tests.processes import runs
 
 TINY = Path(__file__).parent / "tiny_release.py"
 
@@ -60,7 +61,7 @@ def marked(home):
                 found.append(process)
         except psutil.Error:
             continue
-    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in found if runs(process)]
 
 
 class EndpointUnderTest:

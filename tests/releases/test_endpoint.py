@@ -18,7 +18,8 @@ from pipelines.releases.endpoint import Endpoint
 
 def kill_group_of(pid):
     for member in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
-        member.kill()
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
 
 
 def live_pid(endpoint):
@@ -93,7 +94,7 @@ def test_endpoint__comes_back_to_the_live_release_after_being_killed(endpoint):
     before = {process.pid for process in marked(endpoint.home)}
     endpoint.process.kill()
     endpoint.process.wait()
-    eventually(lambda: not marked(endpoint.home), 10, "the end of the children with their parent")
+    eventually(lambda: not marked(endpoint.home), 20, "the end of the children with their parent")
     endpoint.start()
     eventually(lambda: endpoint.serves() == second, what="the live release")
     eventually(lambda: endpoint.state(first) == "ready", what="the previous release warm")

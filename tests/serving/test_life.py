@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -203,7 +204,8 @@ def test_stop__data_plane_ends_with_a_killed_parent(start: Starter) -> None:
     parent.process.kill()
     _, left = psutil.wait_procs([plane], timeout=20)
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     assert left == []
 
 

@@ -102,7 +102,7 @@ def test_served_features__a_full_disk_loses_rows_and_counts_them(path: Path) -> 
         log.add(
             served(str(number), FeatureValues(("50",), ("f",), np.ones((1, 1)), (), np.random.random(1000)))
         )
-        log._writer.submit(served(f"waits-{number}")).exception(timeout=5)
+        log._writer.submit(served(f"waits-{number}")).exception(timeout=30)
     log.close()
 
     assert log.lost > 10

@@ -202,10 +202,10 @@ def test_group_commit__fails_every_write_of_a_group_that_cannot_be_stored(tmp_pa
         database.execute("INSERT INTO rows VALUES (?)", (content,))
 
     writer: GroupCommit[bytes, None] = GroupCommit(connection, insert)
-    writer.submit(b"small").result(timeout=5)
+    writer.submit(b"small").result(timeout=30)
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        writer.submit(b"x" * 100_000).result(timeout=5)
-    writer.submit(b"small again").result(timeout=5)
+        writer.submit(b"x" * 100_000).result(timeout=30)
+    writer.submit(b"small again").result(timeout=30)
     writer.close()
     with connect(tmp_path / "full.db", "") as reader:
         assert reader.execute("SELECT COUNT(*) FROM rows").fetchone() == (2,)

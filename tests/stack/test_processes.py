@@ -14,7 +14,8 @@ from pipelines.settings import Settings
 from pipelines.stack import processes
 from pipelines.stack.environment import STACK_MARK, stack_environment
 from pipelines.stack.files import read_json, write_json
-from tests.stack.strangers import SLEEPER, Spawn, runs, wait_until_dead
+from tests.processes import runs, wait_until_dead
+from tests.stack.strangers import SLEEPER, Spawn
 
 PARENT = """
 import subprocess, sys, time

@@ -17,7 +17,7 @@ from pipelines.settings import Settings
 from pipelines.stack import processes
 from pipelines.stack.airflow_api import Airflow
 from pipelines.stack.passwords import passwords
-from tests.stack.strangers import wait_until_dead
+from tests.processes import runs, wait_until_dead
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -125,7 +125,7 @@ def _down_finds_what_a_crash_left(settings: Settings, user_home: Path) -> None:
     done = shoploop(settings, user_home, "down")
     assert done.returncode == 0, done.stderr
     assert list(processes.marked(settings)) == []
-    assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in marked)
+    assert not any(runs(pid) for pid in marked)
     assert living_in(settings.home) == []
 
 

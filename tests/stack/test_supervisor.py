@@ -11,7 +11,8 @@ from pipelines.stack import processes, supervisor
 from pipelines.stack.components import Component
 from pipelines.stack.environment import STACK_MARK, stack_environment
 from pipelines.stack.ports import PortBusyError
-from tests.stack.strangers import LISTENER, SLEEPER, Spawn, leader_of_listener, runs, wait_until_dead
+from tests.processes import runs, wait_until_dead
+from tests.stack.strangers import LISTENER, SLEEPER, Spawn, leader_of_listener
 
 
 def part(settings: Settings, name: str, code: str, ready: str = "ready", **options: object) -> Component:
