@@ -53,6 +53,17 @@ class BuildFeatures(Section):
     views: tuple[str, ...] = Field(min_length=1)
 
 
+class Als(Section):
+    """Implicit matrix factorisation."""
+
+    factors: int = Field(ge=1)
+    iterations: int = Field(ge=1)
+    regularization: float = Field(gt=0)
+    alpha: float = Field(gt=0)
+    decay: float = Field(gt=0, le=1)
+    seed: int
+
+
 class FitBaselines(Section):
     """The generators that need no gradient."""
 
@@ -60,6 +71,7 @@ class FitBaselines(Section):
     popularity_damping: float = Field(ge=0, le=1)
     neighbours: int = Field(ge=1)
     neighbour_decay: float = Field(gt=0, le=1)
+    als: Als
 
 
 class ModelSize(Section):
