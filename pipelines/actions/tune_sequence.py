@@ -95,13 +95,16 @@ def tune_sequence(
     prepare_tensorflow(params.train_sequence.seed, params.train_sequence.threads)
     search = Search(params.train_sequence, params.tune_sequence, origins, workspace / RUN_FOLDER / TRIALS)
     search.run(mean, minutes * 60, COMPARED, tell)
-    unseen = moment.week - 1
-    tell(f"comparing trial {search.best.number} with the choices of params.yaml on week {unseen}")
-    today = judge(params.train_sequence, unseen)
-    found = judge(search.with_choices(search.best.choices), unseen) if search.best.number else today
-    compared = Comparison(
-        unseen, len(today), float(today.mean()), _paired(found, today, params.tune_sequence.seed)
-    )
+    compared = None
+    if search.best.number:
+        unseen = moment.week - 1
+        tell(f"comparing trial {search.best.number} with the choices of params.yaml on week {unseen}")
+        today = judge(params.train_sequence, unseen)
+        found = judge(search.with_choices(search.best.choices), unseen)
+        interval = paired_interval(
+            found, today, samples=SAMPLES, confidence=0.95, seed=params.tune_sequence.seed
+        )
+        compared = Comparison(unseen, len(today), float(today.mean()), interval)
     result = _result(search, compared)
     write_result(workspace, "tune_sequence", result)
     _log(registry, workspace, search, result)
@@ -115,27 +118,23 @@ def _show(workspace: Path, search: Search) -> None:
     write_json(workspace / RUN_FOLDER / "training.json", {"trials": len(done)} | best)
 
 
-def _paired(found: NDArray[np.float64], today: NDArray[np.float64], seed: int) -> Interval:
-    return paired_interval(found, today, samples=SAMPLES, confidence=0.95, seed=seed)
-
-
-def _result(search: Search, compared: Comparison) -> dict[str, Any]:
+def _result(search: Search, compared: Comparison | None) -> dict[str, Any]:
     return {
         "note": _note(search, compared),
         "trials": len(search.trials),
         "best_trial": search.best.number,
         "choices": dict(search.best.choices),
-        "is_better": compared.is_better,
-        "comparison": asdict(compared),
+        "is_better": compared is not None and compared.is_better,
+        "comparison": asdict(compared) if compared else None,
     }
 
 
-def _note(search: Search, compared: Comparison) -> str:
+def _note(search: Search, compared: Comparison | None) -> str:
     """What to do, in words that fit into Airflow's note of a run."""
-    difference = compared.difference
     tried = f"{len(search.trials)} trials on weeks {', '.join(map(str, search.origins))}; "
-    if not search.best.number:
+    if compared is None:
         return f"{tried}none was better than params.yaml: keep it"
+    difference = compared.difference
     figures = (
         f"on week {compared.week}, which the search did not see, {compared.households} households: NDCG@10 "
         f"{compared.today + difference.mean:.4f} against {compared.today:.4f} of params.yaml, {difference.mean:+.4f} "
@@ -153,7 +152,7 @@ def _log(registry: Registry, workspace: Path, search: Search, result: dict[str, 
     registry.tag(
         run, {"is_better": str(result["is_better"]).lower(), "best_trial": str(result["best_trial"])}
     )
-    registry.log(run, result["choices"], _figures(result["comparison"]), [])
+    registry.log(run, result["choices"], _figures(result["comparison"] or {}), [])
     for trial in search.trials:
         part = registry.open_run(f"{workspace.name}-{trial.number}", EXPERIMENT, parent=run)
         by_week = dict(zip(search.origins, trial.quality, strict=False))
@@ -167,5 +166,6 @@ def _log(registry: Registry, workspace: Path, search: Search, result: dict[str, 
 
 
 def _figures(comparison: dict[str, Any]) -> dict[str, float]:
-    found = {"today.ndcg_at_10": comparison["today"]}
-    return found | {f"difference.{name}": comparison["difference"][name] for name in ("mean", "low", "high")}
+    difference = comparison.get("difference", {})
+    found = {f"difference.{name}": difference[name] for name in ("mean", "low", "high") if name in difference}
+    return found | ({"today.ndcg_at_10": comparison["today"]} if comparison else {})

@@ -59,6 +59,8 @@ class Search:
         )
         if BEGAN not in self._study.user_attrs:
             self._study.set_user_attr(BEGAN, time.time())
+        # Also when a first opening was killed in the middle of its first trial.
+        if not self._study.get_trials(states=(TrialState.WAITING, *DONE)):
             self._study.enqueue_trial({name: getattr(params, name) for name in tuning.search})
 
     def run(self, judge: Judge, seconds: float, spared: int, tell: Tell) -> None:

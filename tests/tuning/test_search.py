@@ -111,6 +111,20 @@ def test_search__goes_on_where_it_was_killed(tmp_path: Path, clock: Clock) -> No
     assert clock.now - began < 200 - 2 * FIT_SECONDS
 
 
+def test_search__killed_in_its_first_trial_begins_with_todays_choices_again(
+    tmp_path: Path, clock: Clock
+) -> None:
+    def killed(params: TrainSequence, week: int) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opened(tmp_path / "trials.jsonl").run(killed, 200, 2, lambda _: None)
+    search = opened(tmp_path / "trials.jsonl")
+    search.run(judge_bowl(clock), 0, 2, lambda _: None)
+    assert search.trials[0].choices["learning_rate"] == PARAMS.train_sequence.learning_rate
+    assert search.trials[0].choices["dropout"] == PARAMS.train_sequence.dropout
+
+
 def test_search__gives_numbers_of_the_kind_that_params_yaml_wants(tmp_path: Path, clock: Clock) -> None:
     search = opened(tmp_path / "trials.jsonl")
     search.run(judge_bowl(clock), 400, 2, lambda _: None)
