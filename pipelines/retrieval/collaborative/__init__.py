@@ -1,0 +1,10 @@
+"""Retrievers that need no gradient: counts, neighbours, closed forms and factorisations. NumPy and SciPy."""
+
+from collections.abc import Callable, Mapping
+
+from pipelines.retrieval.collaborative.markov import Markov
+from pipelines.retrieval.collaborative.popularity import Popularity
+from pipelines.retrieval.retriever import Retriever
+
+COLLABORATIVE: Mapping[str, Callable[..., Retriever]] = {kind.name: kind for kind in (Popularity, Markov)}
+"""Each class by its name; called with its config, or with nothing for the defaults."""
