@@ -15,7 +15,7 @@ from benchmarks.sequences.plot import draw
 from benchmarks.sequences.reading import SequencesError, read_sequences
 from benchmarks.sequences.report import report, table
 from benchmarks.sequences.splits import split
-from benchmarks.sequences.systems import all_systems
+from benchmarks.sequences.systems import System, all_systems
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
@@ -34,12 +34,13 @@ def main() -> None:
         sys.exit(_refused(str(error)))
     except OSError as error:
         sys.exit(_refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
+    systems = _systems(asked.models)
     parts = split(sequences.interactions)
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     experiment = Experiment(
         parts, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
     )
-    findings = experiment.run([all_systems()[name] for name in asked.models])
+    findings = experiment.run(systems)
     budget = {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds}
     with progress.during("intervals"):
         whole = report(sequences, parts, findings, asked.seen, budget)
@@ -50,19 +51,26 @@ def main() -> None:
     print(table(whole))
 
 
+def _systems(names: list[str] | None) -> list[System]:
+    known = all_systems()
+    strange = [name for name in names or [] if name not in known]
+    if strange:
+        sys.exit(_refused(f"--models: expected some of {', '.join(known)}, found {strange[0]!r}"))
+    return [system for name, system in known.items() if not names or name in names]
+
+
 def _refused(message: str) -> int:
     print(message, file=sys.stderr)
     return 2
 
 
 def _arguments() -> argparse.Namespace:
-    known = list(all_systems())
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sequences", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="one user a line, its items in order")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
     parser.add_argument("--budget-minutes", type=_positive(float), default=20.0, help="of the whole run")
-    parser.add_argument("--models", nargs="+", choices=known, default=known)
+    parser.add_argument("--models", nargs="+", metavar="MODEL", help="all by default")
     parser.add_argument(
         "--seen", type=Seen, choices=list(Seen), default=Seen.FILTERED, help="items of the history"
     )
