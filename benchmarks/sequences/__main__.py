@@ -15,7 +15,7 @@ from benchmarks.sequences.plot import draw
 from benchmarks.sequences.reading import SequencesError, read_sequences
 from benchmarks.sequences.report import report, table
 from benchmarks.sequences.splits import split
-from benchmarks.sequences.systems import System, all_systems
+from benchmarks.sequences.systems import System, all_systems, default_names
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
@@ -56,7 +56,8 @@ def _systems(names: list[str] | None) -> list[System]:
     strange = [name for name in names or [] if name not in known]
     if strange:
         sys.exit(_refused(f"--models: expected some of {', '.join(known)}, found {strange[0]!r}"))
-    return [system for name, system in known.items() if not names or name in names]
+    wanted = names or default_names(known)
+    return [system for name, system in known.items() if name in wanted]
 
 
 def _refused(message: str) -> int:
@@ -70,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
     parser.add_argument("--budget-minutes", type=_positive(float), default=20.0, help="of the whole run")
-    parser.add_argument("--models", nargs="+", metavar="MODEL", help="all by default")
+    parser.add_argument("--models", nargs="+", metavar="MODEL", help="what is quick and attention by default")
     parser.add_argument(
         "--seen", type=Seen, choices=list(Seen), default=Seen.FILTERED, help="items of the history"
     )

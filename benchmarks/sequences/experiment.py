@@ -17,7 +17,7 @@ from pipelines.retrieval.retriever import Retriever
 from pipelines.retrieval.tuning import Deadline, Trial, Tuned, choices_of, tune
 
 SEED = 1
-DEPTH = 200
+DEPTH = 300
 """Candidates that a retriever hands on to a blend."""
 JUDGED_USERS = 8_000
 """Validation users that choices are tuned on, at most; the same for all."""

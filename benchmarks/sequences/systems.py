@@ -14,6 +14,7 @@ from pipelines.retrieval.retriever import Retriever
 BASELINE = "popularity"
 BLEND = "blend"
 WITHOUT_NEURAL = "blend_without_neural"
+NEURAL = ("attention",)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ def all_systems() -> Mapping[str, System]:
     plain = {name: System(name, make, make().config) for name, make in COLLABORATIVE.items()}
     neural = {name: System(name, kind, NeuralConfig(), is_neural=True) for name, kind in RETRIEVERS.items()}
     return plain | neural
+
+
+def default_names(systems: Mapping[str, System]) -> list[str]:
+    """All that is not neural, and of the neural ones :data:`NEURAL`: several would each get too little time."""
+    return [name for name, system in systems.items() if not system.is_neural or name in NEURAL]
 
 
 def tokens_of(config: Any, events: int) -> int:
