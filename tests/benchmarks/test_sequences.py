@@ -103,7 +103,7 @@ def test_command__measures_a_file_it_has_never_seen(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.sequences", "--data", str(written(tmp_path, chains()))]
     command += ["--out", str(tmp_path / "out"), "--models", "popularity", "markov"]
     done = subprocess.run(
-        [*command, "--seeds", "2", "--budget-minutes", "0.1"], cwd=CHECKOUT, capture_output=True, text=True
+        [*command, "--seeds", "2", "--budget-minutes", "5"], cwd=CHECKOUT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     whole = json.loads((tmp_path / "out" / "report.json").read_text())
