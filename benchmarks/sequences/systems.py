@@ -1,6 +1,6 @@
 """Which retrievers are measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,15 +34,35 @@ class System:
     is_neural: bool = False
 
 
-def all_systems() -> Mapping[str, System]:
+def plain_systems() -> dict[str, System]:
+    """What is quick to fit, by name."""
+    return {name: System(name, make, make().config) for name, make in COLLABORATIVE.items()}
+
+
+def all_systems() -> dict[str, System]:
     """Every retriever by its name: what is quick to fit first, so that the time it leaves goes to the others."""
-    # Here, since TensorFlow takes seconds to import and bad input is to be told at once.
+    # Here, since TensorFlow takes seconds to import.
     from pipelines.retrieval.neural.config import NeuralConfig
     from pipelines.retrieval.neural.models import RETRIEVERS
 
-    plain = {name: System(name, make, make().config) for name, make in COLLABORATIVE.items()}
     neural = {name: System(name, kind, NeuralConfig(), is_neural=True) for name, kind in RETRIEVERS.items()}
-    return plain | neural
+    return plain_systems() | neural
+
+
+def select_systems(names: Sequence[str] | None) -> list[System]:
+    """The systems of some names, in the order in which they are measured; without names those of the default.
+
+    Raises:
+        ValueError: There is no system of a name.
+    """
+    known = plain_systems()
+    if names is None or not set(names) <= set(known):
+        known = all_systems()
+    strange = [name for name in names or [] if name not in known]
+    if strange:
+        raise ValueError(f"--models: expected some of {', '.join(known)}, found {strange[0]!r}")
+    wanted = names or default_names(known)
+    return [system for name, system in known.items() if name in wanted]
 
 
 def default_names(systems: Mapping[str, System]) -> list[str]:
