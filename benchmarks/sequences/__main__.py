@@ -45,7 +45,11 @@ def main() -> None:
         experiment.cut(
             f"of {len(whole_split.test):,} users {len(parts.test):,} are ranked, drawn: they are too many"
         )
-    findings = experiment.run(systems)
+    try:
+        experiment.run(systems)
+    except Exception as error:  # what was measured until then is reported all the same
+        experiment.cut(f"the run ended early with {type(error).__name__}: {error}")
+    findings = experiment.findings
     budget = {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds}
     with progress.during("intervals"):
         whole = report(sequences, parts, findings, asked.seen, budget)

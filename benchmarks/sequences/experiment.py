@@ -166,7 +166,7 @@ class Experiment:
         """Fit what is drawn with further seeds, and rank it and the blends, while the time suffices."""
         if self._plan.seeds == 1:
             return
-        drawn = [s for s in systems if depends_on_seed(s.make, self.findings.configs[s.name], self._split)]
+        drawn = [system for system in systems if self._is_drawn(system)]
         costs = [self.findings.costs[system.name] for system in drawn]
         seconds = sum(2 * cost.fit_seconds + RANKINGS * cost.rank_seconds for cost in costs)
         for seed in range(SEED + 1, SEED + self._plan.seeds):
@@ -180,6 +180,11 @@ class Experiment:
                 self._attempt(self._refit, system, seed, (TEST_REFITTED,))
             for asked in (VALIDATION, TEST, TEST_REFITTED):
                 self._rank_blends(blends, asked)
+
+    def _is_drawn(self, system: System) -> bool:
+        return system.is_neural or depends_on_seed(
+            system.make, self.findings.configs[system.name], self._split.all_but_last_two
+        )
 
 
 def changes(start: Any, config: Any) -> str:

@@ -202,18 +202,34 @@ def test_plan__shares_what_is_left_and_keeps_back_what_is_owed() -> None:
     assert (plan.refits(quick), plan.refits(neural)) == (1, 5)
 
 
-def test_depends_on_seed__of_counts_is_false() -> None:
-    parts = split(Interactions.of([[0, 1, 2, 3], [4, 0, 1], [1, 2, 3]], 5))
-    assert not depends_on_seed(MARKOV.make, MARKOV.config, parts)
+class Drawn(Fails):
+    """Scores that are drawn."""
 
-    class Drawn(Fails):
-        def fit(self, train: Interactions, *, seed: int, watch: object = None) -> None:
-            self.seed = seed
+    def fit(self, train: Interactions, *, seed: int, watch: object = None) -> None:
+        self.seed = seed
 
-        def score(self, histories: Interactions) -> np.ndarray:
-            return np.random.default_rng(self.seed).random((len(histories), histories.items))
+    def score(self, histories: Interactions) -> np.ndarray:
+        return np.random.default_rng(self.seed).random((len(histories), histories.items)).astype(np.float32)
 
-    assert depends_on_seed(lambda config: Drawn(), None, parts)
+
+def test_depends_on_seed__of_counts_is_false_and_of_what_refuses_is_true() -> None:
+    train = Interactions.of([[0, 1, 2, 3], [4, 0, 1], [1, 2, 3]], 5)
+    assert not depends_on_seed(MARKOV.make, MARKOV.config, train)
+    assert depends_on_seed(lambda config: Drawn(), None, train)
+    assert depends_on_seed(lambda config: Fails(), None, train)
+
+
+def test_experiment__repeats_what_is_drawn_and_the_blends_with_it(tmp_path: Path) -> None:
+    parts = split(read_sequences(written(tmp_path, chains(40))).interactions)
+    progress = Progress(lambda line: None, lambda: 0.0)
+    systems = [MARKOV, System("drawn", lambda config: Drawn(), None)]
+    findings = Experiment(parts, Seen.FILTERED, Plan(60, 3), Deadline(60), progress).run(systems)
+    assert findings.cut == []
+    for asked in (VALIDATION, TEST, TEST_REFITTED):
+        count = {system: len(found) for system, found in findings.of(asked).items()}
+        assert count == {"markov": 1, "drawn": 3, "blend": 3}
+    first, second, _ = findings.outcomes["drawn", TEST_REFITTED]
+    assert first.rank.tolist() != second.rank.tolist()
 
 
 def row(system: str, value: float, trained_on: str = "all_but_last", metric: str = "ndcg_at_10") -> dict:
