@@ -136,7 +136,6 @@ def test_command__refuses_with_one_line_and_code_two(tmp_path: Path) -> None:
     for content, more in (
         ("1 2 3 4\n2\n", []),
         (chains(), ["--seeds", "0"]),
-        (chains(), ["--models", "magic"]),
     ):
         command = [sys.executable, "-m", "benchmarks.sequences", "--out", str(tmp_path / "out")]
         command += ["--data", str(written(tmp_path, content)), *more]
