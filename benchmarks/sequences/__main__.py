@@ -15,7 +15,7 @@ from benchmarks.sequences.plot import draw
 from benchmarks.sequences.reading import SequencesError, read_sequences
 from benchmarks.sequences.report import report, table
 from benchmarks.sequences.splits import split
-from benchmarks.sequences.systems import System, all_systems, default_names
+from benchmarks.sequences.systems import select_systems
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
@@ -30,17 +30,26 @@ def main() -> None:
     try:
         sequences = read_sequences(asked.data)
         asked.out.mkdir(parents=True, exist_ok=True)
-    except SequencesError as error:
+        systems = select_systems(asked.models)
+    except (SequencesError, ValueError) as error:
         sys.exit(_refused(str(error)))
     except OSError as error:
         sys.exit(_refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
-    systems = _systems(asked.models)
-    parts = split(sequences.interactions)
+    whole_split = split(sequences.interactions)
+    parts = whole_split.asking()
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     experiment = Experiment(
         parts, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
     )
-    findings = experiment.run(systems)
+    if len(parts.test) < len(whole_split.test):
+        experiment.cut(
+            f"of {len(whole_split.test):,} users {len(parts.test):,} are ranked, drawn: they are too many"
+        )
+    try:
+        experiment.run(systems)
+    except Exception as error:  # what was measured until then is reported all the same
+        experiment.cut(f"the run ended early with {type(error).__name__}: {error}")
+    findings = experiment.findings
     budget = {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds}
     with progress.during("intervals"):
         whole = report(sequences, parts, findings, asked.seen, budget)
@@ -49,15 +58,8 @@ def main() -> None:
     (asked.out / "table.md").write_text(table(whole) + "\n")
     draw(whole, asked.out / "sequences.png")
     print(table(whole))
-
-
-def _systems(names: list[str] | None) -> list[System]:
-    known = all_systems()
-    strange = [name for name in names or [] if name not in known]
-    if strange:
-        sys.exit(_refused(f"--models: expected some of {', '.join(known)}, found {strange[0]!r}"))
-    wanted = names or default_names(known)
-    return [system for name, system in known.items() if name in wanted]
+    if not findings.outcomes:
+        sys.exit("no system could be measured: see what was cut in the report")
 
 
 def _refused(message: str) -> int:

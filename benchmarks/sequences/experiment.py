@@ -13,6 +13,7 @@ from benchmarks.sequences.splits import Questions, Split
 from benchmarks.sequences.systems import System, depends_on_seed, tokens_of
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Ranking, Seen, metrics_at, rank_catalog, target_ranks
+from pipelines.ranking.fitting.weights import WeightsError
 from pipelines.retrieval.retriever import Retriever
 from pipelines.retrieval.tuning import Deadline, Trial, Tuned, choices_of, tune
 
@@ -60,21 +61,22 @@ class Experiment:
         try:
             work(system, *given)
         except Exception as error:
-            self._cut(f"{system.name}: failed with {type(error).__name__}: {error}")
+            self.cut(f"{system.name}: failed with {type(error).__name__}: {error}")
 
-    def _cut(self, what: str) -> None:
+    def cut(self, what: str) -> None:
+        """Say, now and in the report, what is left out."""
         self.findings.cut.append(what)
         self._progress.note(what)
 
     def _choose(self, system: System, rest: Sequence[System]) -> None:
         if self.findings.configs and self._deadline.left < self._plan.finish:
-            self._cut(f"{system.name}: left out, the time is used up")
+            self.cut(f"{system.name}: left out, the time is used up")
             return
         self._progress.fresh_peak()
         with self._progress.during(f"{system.name}: tuning"):
             tuned = self._tune(system, rest)
         if tuned.is_cut:
-            self._cut(f"{system.name}: the time ended its tuning after {len(tuned.trials)} trials")
+            self.cut(f"{system.name}: the time ended its tuning after {len(tuned.trials)} trials")
         self.findings.trials[system.name] = tuned.trials
         self.findings.configs[system.name] = tuned.best.config
         cost = Cost(sum(trial.seconds for trial in tuned.trials), tuned.best.seconds)
@@ -128,8 +130,12 @@ class Experiment:
         blends = []
         for name, members in members_of_blends(systems).items():
             rankings = {member: self._rankings[member, VALIDATION] for member in members}
-            with self._progress.during(f"{name}: learning weights"):
-                blend = learn_blend(name, rankings, self._split.validation, self._deadline.is_over)
+            try:
+                with self._progress.during(f"{name}: learning weights"):
+                    blend = learn_blend(name, rankings, self._split.validation, self._deadline.is_over)
+            except WeightsError as error:
+                self.cut(f"{name}: {error}")
+                continue
             self.findings.learned[name] = blend.learned
             blends.append((blend, members))
         return blends
@@ -138,7 +144,7 @@ class Experiment:
         for blend, members in blends:
             there = {name: self._rankings[name, asked] for name in members if (name, asked) in self._rankings}
             if len(there) < len(members):
-                self._cut(
+                self.cut(
                     f"{blend.name}: not ranked on {asked.split} ({asked.trained_on}): a member is missing"
                 )
                 continue
@@ -160,12 +166,12 @@ class Experiment:
         """Fit what is drawn with further seeds, and rank it and the blends, while the time suffices."""
         if self._plan.seeds == 1:
             return
-        drawn = [s for s in systems if depends_on_seed(s.make, self.findings.configs[s.name], self._split)]
+        drawn = [system for system in systems if self._is_drawn(system)]
         costs = [self.findings.costs[system.name] for system in drawn]
         seconds = sum(2 * cost.fit_seconds + RANKINGS * cost.rank_seconds for cost in costs)
         for seed in range(SEED + 1, SEED + self._plan.seeds):
             if self._deadline.left - self._plan.finish < seconds:
-                self._cut(
+                self.cut(
                     f"seeds {seed} to {self._plan.seeds}: a seed takes {seconds:.0f} s, the time is used up"
                 )
                 return
@@ -174,6 +180,11 @@ class Experiment:
                 self._attempt(self._refit, system, seed, (TEST_REFITTED,))
             for asked in (VALIDATION, TEST, TEST_REFITTED):
                 self._rank_blends(blends, asked)
+
+    def _is_drawn(self, system: System) -> bool:
+        return system.is_neural or depends_on_seed(
+            system.make, self.findings.configs[system.name], self._split.all_but_last_two
+        )
 
 
 def changes(start: Any, config: Any) -> str:

@@ -26,7 +26,8 @@ USERS = 8_000
 CELLS = 8_000_000
 """Cells of a dense matrix that is held at a time."""
 
-VARIANTS: tuple[tuple[str, ...], ...] = (("span",), ("log_span",), ("place",), tuple(FORMS))
+VARIANTS: tuple[tuple[str, ...], ...] = (tuple(FORMS), ("log_span",), ("place",))
+"""Forms that may be used together; all of them first, since they mostly win."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ Weights = NDArray[np.float64]
 
 PENALTY = 1e-4
 STARTS = 2
-ROUNDS = 4
+ROUNDS = 3
 BROUGHT_IN = (0.05, 0.2, 0.5)
-SCALED = (0.5, 0.75, 0.9, 1.1, 1.33, 2.0)
+SCALED = (0.5, 0.8, 1.25, 2.0)
 WORTH_IT = 1e-5
 PLACES = 10
 

@@ -124,7 +124,7 @@ class Epochs:
         cuts = np.flatnonzero(np.diff(group)) + 1
         chunks = np.split(order, cuts)
         for place in random.permutation(len(chunks)):
-            step = self._step(chunks[place], random)
+            step = self._step(chunks[place], np.random.default_rng([self._seed, epoch, place]))
             if step.targets:
                 yield step
 
