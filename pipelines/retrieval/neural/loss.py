@@ -1,7 +1,5 @@
 """Sampled softmax with negatives that all positions of a step share."""
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
 NEVER = -1e9
@@ -33,17 +31,4 @@ def sampled_softmax(
     wanted = tf.reduce_sum(states * tf.gather(embeddings, target), axis=1) - target_log_chance
     others = tf.matmul(states, tf.gather(embeddings, negative), transpose_b=True) - negative_log_chance
     others = tf.where(target[:, None] == negative[None, :], NEVER, others)
-    return tf.nn.softplus(_log_mass(others) - wanted)
-
-
-@tf.custom_gradient
-def _log_mass(logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """Log-sum-exp of each row. Its gradient, the softmax, takes up the exponentials instead of making them again."""
-    top = tf.reduce_max(logits, axis=1, keepdims=True)
-    mass = tf.exp(logits - top)
-    total = tf.reduce_sum(mass, axis=1, keepdims=True)
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        return mass * (upstream[:, None] / total)
-
-    return (tf.math.log(total) + top)[:, 0], gradient
+    return tf.nn.softplus(tf.reduce_logsumexp(others, axis=1) - wanted)

@@ -18,7 +18,12 @@ class Attention(NeuralRetriever):
 
     name = "attention"
     encoder = AttentionEncoder
-    choices: ClassVar[Choices] = {"embedding_size": (64, 128), "dropout": (0.2, 0.4), "length": (16, 32, 50)}
+    choices: ClassVar[Choices] = {
+        "embedding_size": (64, 128),
+        "embedding_dropout": (0.3, 0.5, 0.7),
+        "temperature": (0.05, 0.07),
+        "item_dropout": (0.0, 0.2),
+    }
 
 
 class Hstu(NeuralRetriever):

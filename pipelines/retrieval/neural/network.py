@@ -13,6 +13,7 @@ from pipelines.retrieval.neural.rows_adam import RowsAdam
 
 _PLACES = tf.TensorSpec([None], tf.int32)
 _REALS = tf.TensorSpec([None], tf.float32)
+_WEIGHT = tf.TensorSpec([], tf.float32)
 _EVENTS = tf.TensorSpec([None, None], tf.int32)
 
 
@@ -33,7 +34,7 @@ class Network:
         self._adam = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
         self._adam.build(encoder.trainable_variables)
         self._steps = tf.Variable(0.0, trainable=False)
-        columns = [_EVENTS, _PLACES, _PLACES, _REALS, _REALS, _PLACES, _REALS]
+        columns = [_EVENTS, _PLACES, _PLACES, _REALS, _WEIGHT, _PLACES, _REALS]
         slopes = [tf.TensorSpec([None, size], tf.float32)]
         slopes += [tf.TensorSpec(variable.shape, tf.float32) for variable in self._trainable]
         self._slopes = tf.function(self._find_slopes, input_signature=[_PLACES, *columns])
@@ -107,7 +108,7 @@ class Network:
             losses = sampled_softmax(
                 self._compared(states), self._compared(values), target, negative, *chances
             )
-            loss = tf.reduce_sum(losses * weight)
+            loss = tf.reduce_sum(losses) * weight
         return [loss, *tape.gradient(loss, [values, *self._trainable])]
 
     def _apply_slopes(self, rows: tf.Tensor, *slopes: tf.Tensor) -> None:

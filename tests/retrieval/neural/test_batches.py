@@ -8,7 +8,7 @@ from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.neural.batches import Epochs, Moments, Step
 from pipelines.retrieval.neural.config import NeuralConfig
 
-CONFIG = NeuralConfig(length=3, batch=8, negatives=5, ahead=1)
+CONFIG = NeuralConfig(length=3, batch=8, negatives=5)
 ROWS = Interactions.of([[0, 1, 2, 3, 4], [5], [2, 1], []], 7)
 
 
@@ -53,12 +53,6 @@ def test_steps__never_predict_within_a_moment() -> None:
     assert seen == {(0, 2), (0, 3), (1, 2), (1, 3)}
 
 
-def test_steps__look_further_ahead_with_less_weight() -> None:
-    (step,) = epoch(Interactions.of([[0, 1, 2]], 3), replace(CONFIG, ahead=2, ahead_decay=0.5))
-    assert predictions(step) == [(0, 1), (1, 2), (0, 2)]
-    np.testing.assert_allclose(step.parts[0].weight, [0.4, 0.4, 0.2])
-
-
 def test_steps__in_parts_hold_what_the_whole_holds() -> None:
     whole, parted = (
         epoch(ROWS, replace(CONFIG, batch=99)),
@@ -67,7 +61,7 @@ def test_steps__in_parts_hold_what_the_whole_holds() -> None:
     assert len(whole) == len(parted) == 1
     assert len(parted[0].parts) == 3
     assert sorted(predictions(parted[0])) == sorted(predictions(whole[0]))
-    assert np.isclose(sum(part.weight.sum() for part in parted[0].parts), 1)
+    assert np.isclose(sum(part.weight * len(part.spot) for part in parted[0].parts), 1)
 
 
 def test_steps__depend_on_seed_and_epoch_alone() -> None:
@@ -83,7 +77,7 @@ def test_steps__depend_on_seed_and_epoch_alone() -> None:
 
 def test_steps__draw_by_how_often_items_occur_and_say_how_likely() -> None:
     rows = Interactions.of([[0, 0, 0, 0, 0, 0, 0, 0, 1]], 4)
-    config = replace(CONFIG, length=9, negatives=6000, popularity=1 / 3, correction=1.0)
+    config = replace(CONFIG, length=9, negatives=6000, popularity=1 / 3)
     (step,) = epoch(rows, config)
     counts = np.bincount(step.rows[step.negative] - 1, minlength=4)
     np.testing.assert_allclose(counts[:2] / 6000, [2 / 3, 1 / 3], atol=0.02)
