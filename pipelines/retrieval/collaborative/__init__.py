@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 
 from pipelines.retrieval.collaborative.markov import Markov
 from pipelines.retrieval.collaborative.popularity import Popularity
+from pipelines.retrieval.collaborative.session_neighbours import SessionNeighbours
 from pipelines.retrieval.retriever import Retriever
 
-COLLABORATIVE: Mapping[str, Callable[..., Retriever]] = {kind.name: kind for kind in (Popularity, Markov)}
+COLLABORATIVE: Mapping[str, Callable[..., Retriever]] = {
+    kind.name: kind for kind in (Popularity, Markov, SessionNeighbours)
+}
 """Each class by its name; called with its config, or with nothing for the defaults."""
