@@ -1,5 +1,6 @@
 """Paired bootstrap over households (Efron and Tibshirani 1993, percentile intervals)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +48,34 @@ def paired_interval(
 
 def mean_interval(values: NDArray[np.float64], *, samples: int, confidence: float, seed: int) -> Interval:
     """Interval of the mean of one value per household."""
+    return mean_intervals(values[:, None], samples=samples, confidence=confidence, seed=seed)[0]
+
+
+def mean_intervals(
+    values: NDArray[np.float64], *, samples: int, confidence: float, seed: int
+) -> list[Interval]:
+    """Intervals of several means over the same households, of one resampling.
+
+    Args:
+        values: A row a household, a column a mean, shape ``(n, m)``.
+        samples: Number of bootstrap samples.
+        confidence: Two-sided level, for example 0.95.
+        seed: Of the generator.
+    """
     generator = np.random.default_rng(seed)
+    count = len(values)
+    share = np.full(count, 1.0 / count)
     # Multinomial counts are resampling with replacement, without the (samples, n) index matrix of floats.
-    counts = generator.multinomial(values.size, np.full(values.size, 1.0 / values.size), size=samples)
-    means = counts @ values / values.size
+    drawn = (generator.multinomial(count, share, size=size) for size in _pieces(samples))
+    means = np.concatenate([counts.astype(np.float64) @ values / count for counts in drawn])
     tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail])
-    return Interval(float(values.mean()), float(low), float(high), float(means.std(ddof=1)))
+    low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
+    return [
+        Interval(*(float(figure) for figure in column))
+        for column in zip(values.mean(axis=0), low, high, means.std(axis=0, ddof=1), strict=True)
+    ]
+
+
+def _pieces(samples: int, at_once: int = 100) -> Iterator[int]:
+    for start in range(0, samples, at_once):
+        yield min(at_once, samples - start)

@@ -1,0 +1,1 @@
+"""Every retriever and their blend on one file of sequences, full-catalog ranking, leave-one-out."""

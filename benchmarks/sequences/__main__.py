@@ -1,0 +1,84 @@
+"""All retrievers and their blend on one file: ``python -m benchmarks.sequences --data FILE --out DIR``.
+
+FILE has one user a line: the user, then its items in order, separated by spaces. The last item of a user is the test,
+the one before is the validation, on which everything is chosen.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from time import monotonic
+
+from benchmarks.sequences.experiment import Experiment
+from benchmarks.sequences.planning import Plan
+from benchmarks.sequences.plot import draw
+from benchmarks.sequences.reading import SequencesError, read_sequences
+from benchmarks.sequences.report import report, table
+from benchmarks.sequences.splits import split
+from benchmarks.sequences.systems import all_systems
+from benchmarks.sequences.watching import Progress
+from pipelines.evaluation.full_ranking import Seen
+from pipelines.retrieval.tuning import Deadline
+from pipelines.tables import write_json
+
+
+def main() -> None:
+    """Measure and write ``report.json``, ``table.md`` and ``sequences.png``."""
+    asked = _arguments()
+    began = monotonic()
+    deadline = Deadline(60 * asked.budget_minutes)
+    try:
+        sequences = read_sequences(asked.data)
+        asked.out.mkdir(parents=True, exist_ok=True)
+    except SequencesError as error:
+        sys.exit(_refused(str(error)))
+    except OSError as error:
+        sys.exit(_refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
+    parts = split(sequences.interactions)
+    progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
+    experiment = Experiment(
+        parts, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
+    )
+    findings = experiment.run([all_systems()[name] for name in asked.models])
+    budget = {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds}
+    with progress.during("intervals"):
+        whole = report(sequences, parts, findings, asked.seen, budget)
+    whole["protocol"]["minutes"] = round((monotonic() - began) / 60, 2)
+    write_json(asked.out / "report.json", whole)
+    (asked.out / "table.md").write_text(table(whole) + "\n")
+    draw(whole, asked.out / "sequences.png")
+    print(table(whole))
+
+
+def _refused(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 2
+
+
+def _arguments() -> argparse.Namespace:
+    known = list(all_systems())
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sequences", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="one user a line, its items in order")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
+    parser.add_argument("--budget-minutes", type=_positive(float), default=20.0, help="of the whole run")
+    parser.add_argument("--models", nargs="+", choices=known, default=known)
+    parser.add_argument(
+        "--seen", type=Seen, choices=list(Seen), default=Seen.FILTERED, help="items of the history"
+    )
+    return parser.parse_args()
+
+
+def _positive(kind: type) -> object:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+if __name__ == "__main__":
+    main()

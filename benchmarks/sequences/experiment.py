@@ -1,0 +1,177 @@
+"""Tunes, fits, ranks and blends every system within the time."""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from benchmarks.sequences.blending import Blend, learn_blend, members_of_blends
+from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Asked, Cost, Findings
+from benchmarks.sequences.planning import RANKINGS, Plan
+from benchmarks.sequences.splits import Questions, Split
+from benchmarks.sequences.systems import System, depends_on_seed, tokens_of
+from benchmarks.sequences.watching import Progress
+from pipelines.evaluation.full_ranking import Ranking, Seen, metrics_at, rank_catalog, target_ranks
+from pipelines.retrieval.retriever import Retriever
+from pipelines.retrieval.tuning import Deadline, Trial, Tuned, tune
+
+SEED = 1
+DEPTH = 200
+"""Candidates that a retriever hands on to a blend."""
+JUDGED_USERS = 8_000
+"""Validation users that choices are tuned on, at most; the same for all."""
+
+
+class Experiment:
+    """One run. What must not be missing comes first: further seeds and trials only take the time that is left.
+
+    Args:
+        split: The parts of the file.
+        seen: Whether items of the history are ranked.
+        plan: How the time is shared out.
+        deadline: Of the run.
+        progress: Says what goes on.
+    """
+
+    def __init__(self, split: Split, seen: Seen, plan: Plan, deadline: Deadline, progress: Progress) -> None:
+        self._split, self._seen, self._plan = split, seen, plan
+        self._deadline, self._progress = deadline, progress
+        self._rankings: dict[tuple[str, Asked], Ranking] = {}
+        self._judged = split.validation.take(_drawn(len(split.validation), JUDGED_USERS))
+        self.findings = Findings()
+
+    def run(self, systems: Sequence[System]) -> Findings:
+        """Measure everything that the time suffices for."""
+        for place, system in enumerate(systems):
+            self._attempt(self._choose, system, systems[place:])
+        chosen = [system for system in systems if (system.name, TEST) in self._rankings]
+        blends = self._learn_blends(chosen)
+        self._rank_blends(blends, VALIDATION)
+        self._rank_blends(blends, TEST)
+        for system in chosen:
+            self._attempt(self._refit, system, SEED, (TEST_REFITTED,))
+        self._rank_blends(blends, TEST_REFITTED)
+        self._repeat(chosen, blends)
+        return self.findings
+
+    def _attempt(self, work: Callable[..., None], system: System, *given: Any) -> None:
+        """Work on one system; one that fails does not take the report of the others with it."""
+        try:
+            work(system, *given)
+        except Exception as error:
+            self._cut(f"{system.name}: failed with {type(error).__name__}: {error}")
+
+    def _cut(self, what: str) -> None:
+        self.findings.cut.append(what)
+        self._progress.note(what)
+
+    def _choose(self, system: System, rest: Sequence[System]) -> None:
+        if self.findings.configs and self._deadline.left < self._plan.finish:
+            self._cut(f"{system.name}: left out, the time is used up")
+            return
+        self._progress.fresh_peak()
+        with self._progress.during(f"{system.name}: tuning"):
+            tuned = self._tune(system, rest)
+        if tuned.is_cut:
+            self._cut(f"{system.name}: the time ended its tuning after {len(tuned.trials)} trials")
+        self.findings.trials[system.name] = tuned.trials
+        self.findings.configs[system.name] = tuned.best.config
+        cost = Cost(sum(trial.seconds for trial in tuned.trials), tuned.best.seconds)
+        self.findings.costs[system.name] = cost
+        for asked in (VALIDATION, TEST):
+            cost.rank_seconds = self._rank(system, tuned.retriever, asked)
+        cost.peak_memory_mib = self._progress.peak_mib
+
+    def _tune(self, system: System, rest: Sequence[System]) -> Tuned:
+        share = self._plan.share(self._deadline.left, rest, list(self.findings.costs.values()))
+        start = system.make()
+
+        def tell(trial: Trial) -> None:
+            self._progress.note(
+                f"{system.name}: {trial.quality:.5f} in {trial.seconds:.1f} s with {trial.config}"
+            )
+
+        return tune(
+            start,
+            system.make,
+            self._split.all_but_last_two,
+            self._quality,
+            seed=SEED,
+            deadline=Deadline(share),
+            refits=self._plan.refits(system),
+            tell=tell,
+        )
+
+    def _quality(self, retriever: Retriever) -> float:
+        rank = target_ranks(retriever, self._judged.histories, self._judged.target, self._seen)
+        return float(metrics_at(rank)["ndcg_at_10"].mean())
+
+    def _questions(self, asked: Asked) -> Questions:
+        return self._split.validation if asked == VALIDATION else self._split.test
+
+    def _rank(self, system: System, retriever: Retriever, asked: Asked) -> float:
+        """Rank, and say how many seconds it took."""
+        began, questions = monotonic(), self._questions(asked)
+        with self._progress.during(f"{system.name}: ranking for {asked.split}"):
+            ranking = rank_catalog(
+                retriever, questions.histories, questions.target, seen=self._seen, depth=DEPTH
+            )
+        self._rankings[system.name, asked] = ranking
+        self.findings.add(system.name, asked, ranking)
+        return monotonic() - began
+
+    def _learn_blends(self, systems: Sequence[System]) -> list[tuple[Blend, list[str]]]:
+        blends = []
+        for name, members in members_of_blends(systems).items():
+            rankings = {member: self._rankings[member, VALIDATION] for member in members}
+            with self._progress.during(f"{name}: learning weights"):
+                blend = learn_blend(name, rankings, self._split.validation, self._deadline.is_over)
+            self.findings.learned[name] = blend.learned
+            blends.append((blend, members))
+        return blends
+
+    def _rank_blends(self, blends: Sequence[tuple[Blend, list[str]]], asked: Asked) -> None:
+        for blend, members in blends:
+            there = {name: self._rankings[name, asked] for name in members if (name, asked) in self._rankings}
+            if len(there) < len(members):
+                self._cut(
+                    f"{blend.name}: not ranked on {asked.split} ({asked.trained_on}): a member is missing"
+                )
+                continue
+            with self._progress.during(f"{blend.name}: ranking for {asked.split}"):
+                self.findings.add(blend.name, asked, blend.rank(asked, self._questions(asked), there))
+
+    def _refit(self, system: System, seed: int, answers: Sequence[Asked]) -> None:
+        """Fit the chosen config on what the answers are learned from, and rank for each of them."""
+        cost, config = self.findings.costs[system.name], self.findings.configs[system.name]
+        train = getattr(self._split, answers[0].trained_on)
+        retriever, began = system.make(config), monotonic()
+        with self._progress.during(f"{system.name}: fitting on {answers[0].trained_on}, seed {seed}"):
+            retriever.fit(train, seed=seed)
+        cost.fit_seconds, cost.tokens = monotonic() - began, tokens_of(config, len(train.item))
+        for asked in answers:
+            self._rank(system, retriever, asked)
+
+    def _repeat(self, systems: Sequence[System], blends: Sequence[tuple[Blend, list[str]]]) -> None:
+        """Fit what is drawn with further seeds, and rank it and the blends, while the time suffices."""
+        if self._plan.seeds == 1:
+            return
+        drawn = [s for s in systems if depends_on_seed(s.make, self.findings.configs[s.name], self._split)]
+        costs = [self.findings.costs[system.name] for system in drawn]
+        seconds = sum(2 * cost.fit_seconds + RANKINGS * cost.rank_seconds for cost in costs)
+        for seed in range(SEED + 1, SEED + self._plan.seeds):
+            if self._deadline.left - self._plan.finish < seconds:
+                self._cut(
+                    f"seeds {seed} to {self._plan.seeds}: a seed takes {seconds:.0f} s, the time is used up"
+                )
+                return
+            for system in drawn:
+                self._attempt(self._refit, system, seed, (VALIDATION, TEST))
+                self._attempt(self._refit, system, seed, (TEST_REFITTED,))
+            for asked in (VALIDATION, TEST, TEST_REFITTED):
+                self._rank_blends(blends, asked)
+
+
+def _drawn(count: int, most: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(SEED).permutation(count)[:most])

@@ -1,0 +1,47 @@
+"""Shares the time of a run out between the systems."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.sequences.findings import Cost
+from benchmarks.sequences.systems import System
+
+NEURAL_WEIGHT = 8.0
+FINISH_SHARE = 0.08
+"""Kept back for blending, intervals and the picture."""
+RANKINGS = 3
+"""Of one seed: validation, test, and test after the refit."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much each system may take.
+
+    Attributes:
+        seconds: Of the whole run.
+        seeds: Wanted.
+    """
+
+    seconds: float
+    seeds: int
+
+    @property
+    def finish(self) -> float:
+        """Seconds kept back for the end."""
+        return FINISH_SHARE * self.seconds
+
+    def refits(self, system: System) -> float:
+        """Fits of the chosen config after tuning; further seeds of what is quick are not worth counting."""
+        return 1.0 + (2.0 * (self.seeds - 1) if system.is_neural else 0.0)
+
+    def share(self, left: float, rest: Sequence[System], done: Sequence[Cost]) -> float:
+        """Seconds that the first of ``rest`` may take for tuning, its refits and its rankings.
+
+        Args:
+            left: Seconds left of the run.
+            rest: The systems to come.
+            done: What those that were tuned took; each owes a refit and a ranking.
+        """
+        owed = sum(cost.fit_seconds + cost.rank_seconds for cost in done)
+        weights = [NEURAL_WEIGHT if system.is_neural else 1.0 for system in rest]
+        return max(0.0, left - self.finish - owed) * weights[0] / sum(weights)

@@ -1,0 +1,54 @@
+"""NDCG@10 on test by system, with intervals; published results are lines."""
+
+from pathlib import Path
+from typing import Any
+
+METRIC = "ndcg_at_10"
+TRAININGS = {"all_but_last_two": "tab:blue", "all_but_last": "tab:orange"}
+
+
+def draw(whole: dict[str, Any], file: Path) -> None:
+    """Write the picture: a bar a system and training, the best system on top."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    rows = [row for row in whole["results"] if row["split"] == "test" and row["metric"] == METRIC]
+    ours = [row for row in rows if row["seeds"]]
+    best: dict[str, float] = {}
+    for row in ours:
+        best[row["system"]] = max(row["value"], best.get(row["system"], 0.0))
+    systems = sorted(best, key=lambda name: best[name])
+    figure, axis = pyplot.subplots(figsize=(9, 1.6 + 0.45 * len(systems)))
+    for offset, (trained_on, colour) in zip((-0.19, 0.19), TRAININGS.items(), strict=True):
+        shown = [row for row in ours if row["trained_on"] == trained_on]
+        values = [row["value"] for row in shown]
+        reach = [
+            [value - row["low"] for value, row in zip(values, shown, strict=True)],
+            [row["high"] - value for value, row in zip(values, shown, strict=True)],
+        ]
+        spots = [systems.index(row["system"]) + offset for row in shown]
+        axis.barh(
+            spots, values, 0.36, xerr=reach, color=colour, label=trained_on.replace("_", " "), capsize=2
+        )
+    for row in sorted((row for row in rows if not row["seeds"]), key=lambda row: row["value"])[-3:]:
+        axis.axvline(row["value"], color="grey", linestyle=":", linewidth=1)
+        name = row["system"].removeprefix("published: ")
+        axis.annotate(
+            name,
+            (row["value"], -0.75),
+            rotation=90,
+            fontsize=7,
+            color="dimgrey",
+            ha="right",
+            va="bottom",
+        )
+    axis.set_yticks(range(len(systems)), systems)
+    axis.set(
+        xlabel="NDCG@10 on test, full catalog, 95 % intervals over users", ylim=(-0.8, len(systems) - 0.4)
+    )
+    axis.legend(title="learned from", loc="lower right", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+    pyplot.close(figure)

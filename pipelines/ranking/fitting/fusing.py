@@ -1,0 +1,164 @@
+"""Learns how retrievers are fused, and guards against learning the noise.
+
+Which forms of the scores are used is decided on users that the weights were not learned from: weights of each variant
+come from one half of the users and are judged on the other. The variant that wins learns again from all of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.ranking.candidate_lists import CandidateLists
+from pipelines.ranking.components import Component
+from pipelines.ranking.fitting.weights import CandidateSets, WeightsError, learn_blend, ndcg
+from pipelines.ranking.fusion import FORMS, Fusion, spread
+
+Lists = Mapping[str, CandidateLists]
+Targets = NDArray[np.int64]
+
+PENALTY = 1e-4
+DEPTH = 60
+"""Candidates of each retriever that weights are learned on."""
+USERS = 8_000
+"""Users that weights are learned on, at most; drawn."""
+CELLS = 8_000_000
+"""Cells of a dense matrix that is held at a time."""
+
+VARIANTS: tuple[tuple[str, ...], ...] = (("span",), ("log_span",), ("place",), tuple(FORMS))
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A fusion and how it was judged.
+
+    Attributes:
+        fusion: Learned from all users.
+        halves: Two fusions of the same variant, each learned from the users with the same remainder of
+            :attr:`half`; what is said of a user by the other half's fusion is not learned from that user.
+        half: 0 or 1 for each user, shape ``(users,)``.
+        judged: NDCG@10 by variant on users that it was not learned from, among the users whose target was listed.
+    """
+
+    fusion: Fusion
+    halves: tuple[Fusion, Fusion]
+    half: NDArray[np.int64]
+    judged: Mapping[str, float]
+
+
+def learn_fusion(
+    lists: Lists, target: Targets, *, seed: int, is_over: Callable[[], bool] = lambda: False
+) -> Learned:
+    """Choose the forms, then the weights.
+
+    Args:
+        lists: Candidates by retriever, of the same users.
+        target: What each user took next, shape ``(users,)``.
+        seed: Of the halves.
+        is_over: Whether the time is used up: no further variant is tried then.
+
+    Raises:
+        WeightsError: No retriever lists any target.
+    """
+    random = np.random.default_rng(seed)
+    half = random.permutation(len(target)) % 2
+    components = [Component(system, form) for system in lists for form in FORMS]
+    listed = _listed(lists, target)
+    if not listed.any():
+        raise WeightsError("no target is among the candidates of any retriever: fit on more users")
+    parts = [_draw(random, np.flatnonzero(listed & (half == side))) for side in (0, 1)]
+    if not all(len(part) for part in parts):
+        parts = [np.flatnonzero(listed)] * 2  # too few users to hold any back
+    sets = [make_sets(lists, target, components, users) for users in parts]
+    tried: dict[str, tuple[float, list[Fusion]]] = {}
+    for forms in VARIANTS:
+        if tried and is_over():
+            break
+        used = [place for place, component in enumerate(components) if component.scale in forms]
+        tried["+".join(forms)] = _cross_fit(sets, components, used)
+    best = max(tried, key=lambda name: tried[name][0])
+    judged = {name: quality for name, (quality, _) in tried.items()}
+    halves = tried[best][1]
+    return Learned(_mean_of(halves), (halves[0], halves[1]), half, judged)
+
+
+def _cross_fit(
+    sets: Sequence[CandidateSets], components: Sequence[Component], used: list[int]
+) -> tuple[float, list[Fusion]]:
+    """Quality on the half that was not learned from, and the fusion of each half."""
+    narrow = [CandidateSets(np.ascontiguousarray(s.values[:, :, used]), s.label, s.present) for s in sets]
+    weights = [learn_blend(one, PENALTY) for one in narrow]
+    quality = [ndcg(narrow[1 - side].values @ weights[side], narrow[1 - side]) for side in (0, 1)]
+    users = [len(one.label) for one in reversed(narrow)]
+    named = [components[place] for place in used]
+    fusions = [Fusion(dict(zip(named, (w / w.sum()).tolist(), strict=True))) for w in weights]
+    return float(np.average(quality, weights=users)), fusions
+
+
+def _mean_of(halves: Sequence[Fusion]) -> Fusion:
+    """The mean of both halves' weights: as learned from all, and less noisy than the better of them."""
+    weights = {
+        part: round(float(np.mean([fusion.weights[part] for fusion in halves])), 6)
+        for part in halves[0].weights
+    }
+    return Fusion({part: weight for part, weight in weights.items() if weight > 0})
+
+
+def _draw(random: np.random.Generator, users: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.sort(random.permutation(users)[: USERS // 2])
+
+
+def _listed(lists: Lists, target: Targets) -> NDArray[np.bool_]:
+    """Whether any retriever lists the target among its first places."""
+    found = [(some.first(DEPTH).item == target[:, None]).any(axis=1) for some in lists.values()]
+    return np.asarray(np.any(found, axis=0))
+
+
+def make_sets(
+    lists: Lists, target: Targets, components: Sequence[Component], users: NDArray[np.int64]
+) -> CandidateSets:
+    """Candidates of some users with the value of every component."""
+    items = next(iter(lists.values())).items
+    step = max(1, CELLS // items)
+    parts = []
+    for start in range(0, len(users), step):
+        some = users[start : start + step]
+        parts.append(
+            _some_sets({name: one.take(some) for name, one in lists.items()}, target[some], components)
+        )
+    return _padded(parts)
+
+
+def _some_sets(lists: Lists, target: Targets, components: Sequence[Component]) -> CandidateSets:
+    some = next(iter(lists.values()))
+    shape = (len(some), some.items)
+    member = np.zeros(shape, np.float32)
+    for one in lists.values():
+        near = one.first(DEPTH)
+        spread(member, near, np.ones(near.item.shape, np.float32))
+    user, item = np.nonzero(member)
+    count = np.bincount(user, minlength=len(some))
+    spot = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
+    width = int(count.max(initial=1))
+    values = np.zeros((len(some), width, len(components)))
+    for place, component in enumerate(components):
+        dense = np.zeros(shape, np.float32)
+        spread(dense, lists[component.system], FORMS[component.scale](lists[component.system]))
+        values[user, spot, place] = dense[user, item]
+    present = np.zeros((len(some), width), bool)
+    label = np.zeros((len(some), width))
+    present[user, spot] = True
+    label[user, spot] = item == target[user]
+    return CandidateSets(values, label, present)
+
+
+def _padded(parts: Sequence[CandidateSets]) -> CandidateSets:
+    width = max(part.label.shape[1] for part in parts)
+
+    def joined(name: str) -> NDArray[np.float64]:
+        arrays = [getattr(part, name) for part in parts]
+        missing = [((0, 0), (0, width - array.shape[1])) + ((0, 0),) * (array.ndim - 2) for array in arrays]
+        return np.concatenate([np.pad(array, pad) for array, pad in zip(arrays, missing, strict=True)])
+
+    return CandidateSets(joined("values"), joined("label"), joined("present").astype(bool))
