@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from benchmarks.sequences.experiment import Experiment
+from benchmarks.sequences.findings import LEAVE_ONE_OUT
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.plot import draw
 from benchmarks.sequences.reading import SequencesError, read_sequences
@@ -37,7 +38,7 @@ def main() -> None:
     parts = split(sequences.interactions)
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     experiment = Experiment(
-        parts, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
+        parts, LEAVE_ONE_OUT, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
     )
     findings = experiment.run([all_systems()[name] for name in asked.models])
     budget = {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds}

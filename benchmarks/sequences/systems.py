@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.sequences.splits import Split
 from pipelines.retrieval.collaborative import COLLABORATIVE
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.retriever import Retriever
@@ -41,9 +40,11 @@ def tokens_of(config: Any, events: int) -> int:
     return events * int(getattr(config, "epochs", 1))
 
 
-def depends_on_seed(make: Callable[..., Retriever], config: Any, split: Split, users: int = 200) -> bool:
+def depends_on_seed(
+    make: Callable[..., Retriever], config: Any, train: Interactions, users: int = 200
+) -> bool:
     """Whether two seeds give two results, on the first few users and their items alone."""
-    rows = split.all_but_last_two.take(np.arange(min(users, len(split.all_but_last_two))))
+    rows = train.take(np.arange(min(users, len(train))))
     known, item = np.unique(rows.item, return_inverse=True)
     small = Interactions(rows.offsets, item.astype(np.int32), rows.moment, max(1, len(known)))
     scores = []
