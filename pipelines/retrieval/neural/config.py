@@ -1,0 +1,64 @@
+"""Size and training choices of the neural sequence retrievers."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Size = Literal["small", "base", "large"]
+
+SIZES: dict[Size, tuple[int, int, int]] = {"small": (32, 1, 1), "base": (64, 1, 1), "large": (256, 3, 4)}
+
+
+@dataclass(frozen=True)
+class NeuralConfig:
+    """What a fit depends on besides the data and the seed.
+
+    Attributes:
+        embedding_size: Of items and of states.
+        blocks: Layers of the encoder.
+        heads: Attention heads; they divide ``embedding_size``. Recurrent and convolutional encoders have none.
+        length: Latest events that a state sees.
+        dropout: Inside the encoder.
+        embedding_dropout: On the embeddings that enter the encoder.
+        item_dropout: Share of the events that are hidden from the encoder while training.
+        temperature: Logits are cosines divided by it; 0: plain dot products.
+        negatives: Items drawn for a step, shared by all of its positions.
+        popularity: Negatives are drawn in proportion to how often an item occurs, to this power.
+        correction: How much of the log of an item's chance of being drawn is taken off its logit (1: all of it).
+        ahead: Moments ahead that a position predicts.
+        ahead_decay: Weight of each further one, relative to the one before.
+        batch: Positions of one step.
+        accumulate: Parts of a step that are computed one after the other, for less memory.
+        learning_rate: Of Adam.
+        weight_decay: Decoupled from the gradient; of embeddings only where a step touches them.
+        averaging: Share that the running average of the weights keeps at each epoch; 0: the last weights.
+        epochs: Passes over the data.
+        patience: Epochs without a better judgement after which a watched fit ends.
+        precision: In which the encoder and the logits are multiplied.
+    """
+
+    embedding_size: int = 64
+    blocks: int = 1
+    heads: int = 1
+    length: int = 32
+    dropout: float = 0.2
+    embedding_dropout: float = 0.2
+    item_dropout: float = 0.0
+    temperature: float = 0.0
+    negatives: int = 1024
+    popularity: float = 0.75
+    correction: float = 1.0
+    ahead: int = 1
+    ahead_decay: float = 0.5
+    batch: int = 1024
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    averaging: float = 0.0
+    epochs: int = 30
+    patience: int = 5
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def sized(self, size: Size) -> "NeuralConfig":
+        """The same choices at another size."""
+        embedding_size, blocks, heads = SIZES[size]
+        return replace(self, embedding_size=embedding_size, blocks=blocks, heads=heads)
