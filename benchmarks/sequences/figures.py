@@ -1,12 +1,12 @@
 """Figures of what was ranked: means with intervals over users, spread over seeds, slices, qualities of lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.sequences.findings import TEST_REFITTED, VALIDATION, Asked, Findings, Outcome
+from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Asked, Findings, Outcome
 from benchmarks.sequences.splits import Questions, Split
 from benchmarks.sequences.systems import BLEND
 from pipelines.evaluation.bootstrap import mean_intervals
@@ -19,51 +19,38 @@ SAMPLES, CONFIDENCE, SEED = 1000, 0.95, 1
 PLACES = (5, 10, 20)
 
 Row = dict[str, Any]
+Column = tuple[Row, NDArray[np.float64]]
+"""A row of a table and what each user adds to it."""
 
 
-def result_rows(findings: Findings, asked: Asked) -> list[Row]:
-    """A row a system and metric: the mean over seeds, its interval over users, its spread over seeds."""
+def result_columns(findings: Findings, asked: Asked) -> Iterator[Column]:
+    """A row a system and metric, with the mean over seeds of each user and the spread over seeds."""
+    for system, outcomes in findings.of(asked).items():
+        seeds = [metrics_at(outcome.rank, PLACES) for outcome in outcomes]
+        for metric in seeds[0]:
+            values = [one[metric] for one in seeds]
+            about = {"metric": metric, "seeds": len(seeds), "spread": _spread(values)}
+            yield _about(system, asked) | about, np.asarray(np.mean(values, axis=0))
+
+
+def comparison_columns(findings: Findings, asked: Asked) -> Iterator[Column]:
+    """A row a system, with the NDCG@10 of the blend less its own."""
     found = findings.of(asked)
-    if not found:
-        return []
-    by_seed = {
-        system: [metrics_at(outcome.rank, PLACES) for outcome in outcomes]
-        for system, outcomes in found.items()
-    }
-    keys = [(system, metric) for system, seeds in by_seed.items() for metric in seeds[0]]
-    columns = [np.mean([one[metric] for one in by_seed[system]], axis=0) for system, metric in keys]
-    intervals = _intervals(np.stack(columns, axis=1))
-    return [
-        _about(system, asked)
-        | {
-            "metric": metric,
-            "value": _round(interval.mean),
-            "low": _round(interval.low),
-            "high": _round(interval.high),
-            "seeds": len(by_seed[system]),
-            "spread": _spread([one[metric] for one in by_seed[system]]),
-        }
-        for (system, metric), interval in zip(keys, intervals, strict=True)
-    ]
+    for system in found if BLEND in found else ():
+        if system != BLEND:
+            difference = _mean(found[BLEND], "ndcg_at_10") - _mean(found[system], "ndcg_at_10")
+            yield _about(f"{BLEND} less {system}", asked) | {"metric": "ndcg_at_10"}, difference
 
 
-def comparison_rows(findings: Findings, asked: Asked) -> list[Row]:
-    """The blend less each other system, user by user, on NDCG@10."""
-    found = findings.of(asked)
-    others = [system for system in found if system != BLEND]
-    if BLEND not in found or not others:
+def with_intervals(columns: Sequence[Column]) -> list[Row]:
+    """The rows with the mean of each and its interval, all of one resampling of the users."""
+    if not columns:
         return []
-    ours = _ndcg(found[BLEND])
-    differences = np.stack([ours - _ndcg(found[system]) for system in others], axis=1)
+    values = np.stack([values for _, values in columns], axis=1)
+    intervals = mean_intervals(values, samples=SAMPLES, confidence=CONFIDENCE, seed=SEED)
     return [
-        _about(f"{BLEND} less {system}", asked)
-        | {
-            "metric": "ndcg_at_10",
-            "value": _round(one.mean),
-            "low": _round(one.low),
-            "high": _round(one.high),
-        }
-        for system, one in zip(others, _intervals(differences), strict=True)
+        row | {"value": _round(one.mean), "low": _round(one.low), "high": _round(one.high)}
+        for (row, _), one in zip(columns, intervals, strict=True)
     ]
 
 
@@ -97,18 +84,18 @@ def slice_rows(findings: Findings, asked: Asked, train: Interactions, questions:
     return rows
 
 
-def all_rows(findings: Findings, split: Split, asked: Sequence[Asked]) -> Mapping[str, list[Row]]:
+def all_rows(findings: Findings, split: Split) -> dict[str, list[Row]]:
     """Every table of the report, by its name."""
-    tables: dict[str, list[Row]] = {"results": [], "comparisons": [], "slices": []}
-    for one in asked:
+    asked = [one for one in (VALIDATION, TEST, TEST_REFITTED) if findings.of(one)]
+    tests = [one for one in asked if one != VALIDATION]
+    results = [column for one in asked for column in result_columns(findings, one)]
+    comparisons = [column for one in tests for column in comparison_columns(findings, one)]
+    judged = with_intervals([*results, *comparisons])  # the same users answer all questions
+    tables = {"results": judged[: len(results)], "comparisons": judged[len(results) :], "slices": []}
+    for one in tests:
         train: Interactions = getattr(split, one.trained_on)
-        tables["results"] += result_rows(findings, one)
-        if one == VALIDATION:
-            continue
-        tables["comparisons"] += comparison_rows(findings, one)
+        tables["results"] += quality_rows(findings, one, train, split.test)
         tables["slices"] += slice_rows(findings, one, train, split.test)
-        if one == TEST_REFITTED:
-            tables["results"] += quality_rows(findings, one, train, split.test)
     return tables
 
 
@@ -116,16 +103,8 @@ def _about(system: str, asked: Asked) -> Row:
     return {"system": system, "split": asked.split, "trained_on": asked.trained_on}
 
 
-def _intervals(values: NDArray[np.float64]) -> Any:
-    return mean_intervals(values, samples=SAMPLES, confidence=CONFIDENCE, seed=SEED)
-
-
 def _mean(outcomes: Sequence[Outcome], metric: str) -> NDArray[np.float64]:
     return np.asarray(np.mean([metrics_at(outcome.rank, PLACES)[metric] for outcome in outcomes], axis=0))
-
-
-def _ndcg(outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
-    return _mean(outcomes, "ndcg_at_10")
 
 
 def _spread(seeds: Sequence[NDArray[np.float64]]) -> float | None:

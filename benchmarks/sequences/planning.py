@@ -42,6 +42,7 @@ class Plan:
             rest: The systems to come.
             done: What those that were tuned took; each owes a refit and a ranking.
         """
-        owed = sum(cost.fit_seconds + cost.rank_seconds for cost in done)
+        ranking = max((cost.rank_seconds for cost in done), default=0.0)
+        owed = sum(cost.fit_seconds + cost.rank_seconds for cost in done) + RANKINGS * ranking * len(rest)
         weights = [NEURAL_WEIGHT if system.is_neural else 1.0 for system in rest]
         return max(0.0, left - self.finish - owed) * weights[0] / sum(weights)

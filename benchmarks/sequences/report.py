@@ -38,7 +38,7 @@ def report(
         seen: The policy for items of the history.
         budget: Minutes that were allowed and taken, and the seeds that were asked for.
     """
-    tables = all_rows(findings, split, COLUMNS)
+    tables = all_rows(findings, split)
     results = tables["results"] + published_rows(sequences.sha256)
     return {
         "benchmark": "sequences",

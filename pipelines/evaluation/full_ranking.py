@@ -61,8 +61,9 @@ def rank_targets(scores: NDArray[np.float32], target: NDArray[np.int64]) -> NDAr
         From 1; ``items + 1`` where the target is not ranked.
     """
     own = scores[np.arange(len(target)), target][:, None]
-    rank = (scores >= own).sum(axis=1)
-    return np.where(np.isneginf(own[:, 0]), scores.shape[1] + 1, rank).astype(np.int64)
+    rank: NDArray[np.int64] = (scores >= own).sum(axis=1)
+    rank[np.isneginf(own[:, 0])] = scores.shape[1] + 1
+    return rank
 
 
 def rank_catalog(

@@ -54,7 +54,7 @@ class ListQuality:
         )
 
     def popularity_lift(self, lists: NDArray[np.int32], histories: Interactions) -> float:
-        """How much more popular the listed items are than those of the histories, 0 for equally (Abdollahpouri, 2020)."""
+        """How much more popular listed items are than those of the histories, 0 for equally (Abdollahpouri, 2020)."""
         known = self._count[histories.item].mean() if len(histories.item) else 0.0
         listed = self._count[lists[lists >= 0]].mean() if (lists >= 0).any() else 0.0
         return float(listed / known - 1.0) if known else 0.0

@@ -1,4 +1,4 @@
-"""Late fusion: one list from those of several retrievers (CombSUM, Fox and Shaw 1994, with learned weights). NumPy only.
+"""Late fusion: one list from those of several retrievers (CombSUM, Fox and Shaw 1994, weighted). NumPy only.
 
 A retriever speaks of its candidates only. Every form of a score is 0 at the end of its list and falls along it, so an
 item that a retriever does not list gets what its last candidate gets: nothing.

@@ -90,7 +90,7 @@ def tune(
     seed: int,
     deadline: Deadline,
     refits: float,
-    tell: Callable[[Trial], None] = lambda trial: None,
+    tell: Callable[[Trial], None],
 ) -> Tuned:
     """Fit with the retriever's own choices, then change one after another while that helps.
 
@@ -141,7 +141,7 @@ class _Search:
     def walk(self, name: str, values: Sequence[Any]) -> bool:
         """Move one choice while that helps: numbers up or else down, other values through all; whether it helped."""
         if not all(isinstance(value, int | float) for value in values):
-            return any([self.attempt(self._changed(name, value)) for value in values])
+            return sum(self.attempt(self._changed(name, value)) for value in values) > 0
         return self._climb(name, sorted(values)) or self._climb(name, sorted(values, reverse=True))
 
     def _climb(self, name: str, values: Sequence[Any]) -> bool:
@@ -187,7 +187,8 @@ class _Search:
 
     def _has_time(self) -> bool:
         if self._best is not None:
-            self.is_cut |= self._deadline.left < self._best.seconds * (1.0 + self._refits)
+            needed = self._best.seconds * (1.0 + self._refits)
+            self.is_cut |= self._deadline.is_over() or self._deadline.left < needed
         return not self.is_cut
 
     def result(self) -> Tuned:

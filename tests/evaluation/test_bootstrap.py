@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.evaluation.bootstrap import paired_interval
+from pipelines.evaluation.bootstrap import mean_interval, mean_intervals, paired_interval
 
 
 def interval(ours: np.ndarray, theirs: np.ndarray):
@@ -36,3 +36,11 @@ def test_paired_interval__same_evidence_same_interval() -> None:
 def test_paired_interval__refuses_unpaired_values() -> None:
     with pytest.raises(ValueError, match=r"\(3,\) and \(2,\)"):
         interval(np.zeros(3), np.zeros(2))
+
+
+def test_mean_intervals__of_several_means_are_those_of_each() -> None:
+    values = np.random.default_rng(4).random((60, 3))
+    together = mean_intervals(values, samples=250, confidence=0.9, seed=2)
+    alone = [mean_interval(column, samples=250, confidence=0.9, seed=2) for column in values.T]
+    for ours, theirs in zip(together, alone, strict=True):
+        assert [ours.mean, ours.low, ours.high] == pytest.approx([theirs.mean, theirs.low, theirs.high])
