@@ -14,13 +14,15 @@ from benchmarks.sequences.findings import LEAVE_ONE_OUT
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.plot import draw
 from benchmarks.sequences.reading import SequencesError, read_sequences
-from benchmarks.sequences.report import report, table
+from benchmarks.sequences.report import SHOWN, report, table
 from benchmarks.sequences.splits import split
 from benchmarks.sequences.systems import all_systems
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
 from pipelines.tables import write_json
+
+TITLE = "NDCG@10 on test, full catalog, 95 % intervals over users"
 
 
 def main() -> None:
@@ -32,9 +34,9 @@ def main() -> None:
         sequences = read_sequences(asked.data)
         asked.out.mkdir(parents=True, exist_ok=True)
     except SequencesError as error:
-        sys.exit(_refused(str(error)))
+        sys.exit(refused(str(error)))
     except OSError as error:
-        sys.exit(_refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
+        sys.exit(refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
     parts = split(sequences.interactions)
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     experiment = Experiment(
@@ -47,27 +49,38 @@ def main() -> None:
     whole["protocol"]["minutes"] = round((monotonic() - began) / 60, 2)
     write_json(asked.out / "report.json", whole)
     (asked.out / "table.md").write_text(table(whole) + "\n")
-    draw(whole, asked.out / "sequences.png")
+    draw(whole, asked.out / "sequences.png", metric=SHOWN[0], title=TITLE)
     print(table(whole))
 
 
-def _refused(message: str) -> int:
+def refused(message: str) -> int:
+    """Say what is wrong with what was given; the exit code for it."""
     print(message, file=sys.stderr)
     return 2
 
 
 def _arguments() -> argparse.Namespace:
-    known = list(all_systems())
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sequences", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="one user a line, its items in order")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
-    parser.add_argument("--budget-minutes", type=_positive(float), default=20.0, help="of the whole run")
-    parser.add_argument("--models", nargs="+", choices=known, default=known)
+    add_arguments(parser, list(all_systems()), minutes=20.0)
     parser.add_argument(
         "--seen", type=Seen, choices=list(Seen), default=Seen.FILTERED, help="items of the history"
     )
     return parser.parse_args()
+
+
+def add_arguments(parser: argparse.ArgumentParser, models: list[str], minutes: float) -> None:
+    """What every run of retrievers is told.
+
+    Args:
+        parser: Is given the arguments.
+        models: Those that are known.
+        minutes: Of a run that is told no budget.
+    """
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
+    parser.add_argument("--budget-minutes", type=_positive(float), default=minutes, help="of the whole run")
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
 
 
 def _positive(kind: type) -> object:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import pages
 from benchmarks.sequences.experiment import Experiment
-from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Asked, Cost, Outcome
+from benchmarks.sequences.findings import LEAVE_ONE_OUT, TEST, TEST_REFITTED, VALIDATION, Asked, Cost, Outcome
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.published import BEAUTY
 from benchmarks.sequences.reading import SequencesError, read_sequences
@@ -153,7 +153,9 @@ class Fails:
 def test_experiment__one_system_that_fails_does_not_take_the_report_along(tmp_path: Path) -> None:
     sequences = read_sequences(written(tmp_path, chains(30)))
     parts, deadline, lines = split(sequences.interactions), Deadline(60), []
-    experiment = Experiment(parts, Seen.FILTERED, Plan(60, 1), deadline, Progress(lines.append, lambda: 1.0))
+    experiment = Experiment(
+        parts, LEAVE_ONE_OUT, Seen.FILTERED, Plan(60, 1), deadline, Progress(lines.append, lambda: 1.0)
+    )
     known = all_systems()
     findings = experiment.run([known["popularity"], System("fails", lambda _=None: Fails()), known["markov"]])
     assert "fails: failed with MemoryError: lower embedding_size" in findings.cut
@@ -166,7 +168,7 @@ def test_experiment__one_system_that_fails_does_not_take_the_report_along(tmp_pa
 def test_experiment__without_time_measures_the_first_system_only(tmp_path: Path) -> None:
     parts = split(read_sequences(written(tmp_path, chains(30))).interactions)
     progress = Progress(lambda line: None, lambda: 0.0)
-    findings = Experiment(parts, Seen.KEPT, Plan(0.001, 3), Deadline(0), progress).run(
+    findings = Experiment(parts, LEAVE_ONE_OUT, Seen.KEPT, Plan(0.001, 3), Deadline(0), progress).run(
         [all_systems()["popularity"], all_systems()["markov"]]
     )
     assert list(findings.of(TEST_REFITTED)) == ["popularity"]
@@ -185,7 +187,9 @@ def test_plan__shares_what_is_left_and_keeps_back_what_is_owed() -> None:
 
 def test_depends_on_seed__of_counts_is_false() -> None:
     parts = split(Interactions.of([[0, 1, 2, 3], [4, 0, 1], [1, 2, 3]], 5))
-    assert not depends_on_seed(all_systems()["markov"].make, all_systems()["markov"].make().config, parts)
+    assert not depends_on_seed(
+        all_systems()["markov"].make, all_systems()["markov"].make().config, parts.all_but_last_two
+    )
 
     class Drawn(Fails):
         def fit(self, train: Interactions, *, seed: int, watch: object = None) -> None:
@@ -194,7 +198,7 @@ def test_depends_on_seed__of_counts_is_false() -> None:
         def score(self, histories: Interactions) -> np.ndarray:
             return np.random.default_rng(self.seed).random((len(histories), histories.items))
 
-    assert depends_on_seed(lambda config: Drawn(), None, parts)
+    assert depends_on_seed(lambda config: Drawn(), None, parts.all_but_last_two)
 
 
 def row(system: str, value: float, trained_on: str = "all_but_last", metric: str = "ndcg_at_10") -> dict:
