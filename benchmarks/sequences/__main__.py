@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
+from benchmarks.sequences.arguments import add_arguments, chosen_systems, refused
 from benchmarks.sequences.experiment import Experiment
 from benchmarks.sequences.findings import LEAVE_ONE_OUT
 from benchmarks.sequences.planning import Plan
@@ -37,12 +38,13 @@ def main() -> None:
         sys.exit(refused(str(error)))
     except OSError as error:
         sys.exit(refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
+    systems = chosen_systems(all_systems(), asked.models)
     parts = split(sequences.interactions)
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     experiment = Experiment(
         parts, LEAVE_ONE_OUT, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
     )
-    findings = experiment.run([all_systems()[name] for name in asked.models])
+    findings = experiment.run(systems)
     budget = {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds}
     with progress.during("intervals"):
         whole = report(sequences, parts, findings, asked.seen, budget)
@@ -53,45 +55,14 @@ def main() -> None:
     print(table(whole))
 
 
-def refused(message: str) -> int:
-    """Say what is wrong with what was given; the exit code for it."""
-    print(message, file=sys.stderr)
-    return 2
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sequences", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="one user a line, its items in order")
-    add_arguments(parser, list(all_systems()), minutes=20.0)
+    add_arguments(parser, minutes=20.0)
     parser.add_argument(
         "--seen", type=Seen, choices=list(Seen), default=Seen.FILTERED, help="items of the history"
     )
     return parser.parse_args()
-
-
-def add_arguments(parser: argparse.ArgumentParser, models: list[str], minutes: float) -> None:
-    """What every run of retrievers is told.
-
-    Args:
-        parser: Is given the arguments.
-        models: Those that are known.
-        minutes: Of a run that is told no budget.
-    """
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
-    parser.add_argument("--budget-minutes", type=_positive(float), default=minutes, help="of the whole run")
-    parser.add_argument("--models", nargs="+", choices=models, default=models)
-
-
-def _positive(kind: type) -> object:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
-        return value
-
-    parse.__name__ = kind.__name__
-    return parse
 
 
 if __name__ == "__main__":

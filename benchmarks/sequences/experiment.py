@@ -100,15 +100,13 @@ class Experiment:
 
     def _tune(self, system: System, rest: Sequence[System]) -> Tuned:
         share = self._plan.share(self._deadline.left, rest, list(self.findings.costs.values()))
-        start = system.make()
 
         def tell(trial: Trial) -> None:
-            self._progress.note(
-                f"{system.name}: {trial.quality:.5f} in {trial.seconds:.1f} s with {trial.config}"
-            )
+            said = f"{system.name}: {trial.quality:.5f} in {trial.seconds:.1f} s with {trial.config} {trial.fault}"
+            self._progress.note(said.rstrip())
 
         return tune(
-            start,
+            system.make(system.config),
             system.make,
             self._learned_from(self._protocol.validation),
             self._quality,

@@ -33,10 +33,11 @@ def title(whole: Whole) -> str:
 def measured(name: str, whole: Whole) -> list[str]:
     """What stands before the goals."""
     data, protocol = whole["data"], whole["protocol"]
+    short = data["users_with_one_item"] + data["users_with_two_items"]
     return [
         TEXT.strip(),
         f"{data['users']:,} users, {data['items']:,} items, {data['events']:,} events; "
-        f"{data['users_ranked']:,} users are ranked, {data['users_with_one_item'] + data['users_with_two_items']:,} are too short and only learned from. "
+        f"{data['users_ranked']:,} users are ranked, {short:,} are too short and only learned from. "
         f"Seen items are {protocol['seen']}: {protocol['seen_means']} ({data['test_targets_seen_before']:,} on test).",
         f"`{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}; {protocol['minutes']:g} of "
         f"{protocol['budget_minutes']:g} minutes, seeds: {protocol['seeds']}. Seconds are one fit and one ranking.",

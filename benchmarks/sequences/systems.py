@@ -21,18 +21,26 @@ class System:
 
     Attributes:
         name: As reports name it.
-        make: Builds one from a config, or from nothing with the config that tuning begins with.
+        make: Builds one from a config.
+        config: Where tuning begins.
         is_neural: Whether it is trained in rounds by gradients: it gets most of the time.
     """
 
     name: str
-    make: Callable[..., Retriever]
+    make: Callable[[Any], Retriever]
+    config: Any
     is_neural: bool = False
 
 
 def all_systems() -> Mapping[str, System]:
     """Every retriever by its name: what is quick to fit first, so that the time it leaves goes to the others."""
-    return {name: System(name, make) for name, make in COLLABORATIVE.items()}
+    # Here, since TensorFlow takes seconds to import and bad input is to be told at once.
+    from pipelines.retrieval.neural.config import NeuralConfig
+    from pipelines.retrieval.neural.models import RETRIEVERS
+
+    plain = {name: System(name, make, make().config) for name, make in COLLABORATIVE.items()}
+    neural = {name: System(name, kind, NeuralConfig(), is_neural=True) for name, kind in RETRIEVERS.items()}
+    return plain | neural
 
 
 def tokens_of(config: Any, events: int) -> int:

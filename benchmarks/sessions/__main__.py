@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from benchmarks.sequences.__main__ import add_arguments, refused
+from benchmarks.sequences.arguments import add_arguments, chosen_systems, refused
 from benchmarks.sequences.experiment import Experiment
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.plot import draw
@@ -40,10 +40,11 @@ def main() -> None:
         sys.exit(refused(str(error)))
     except OSError as error:
         sys.exit(refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
+    systems = chosen_systems(session_systems(), asked.models)
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     plan = Plan(60 * asked.budget_minutes, asked.seeds)
     experiment = Experiment(parts, PROTOCOL, Seen.KEPT, plan, deadline, progress)
-    findings = experiment.run([session_systems()[name] for name in asked.models])
+    findings = experiment.run(systems)
     with progress.during("intervals"):
         whole = report(files, parts, findings, {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds})
     whole["protocol"]["minutes"] = round((monotonic() - began) / 60, 2)
@@ -57,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sessions", description=__doc__)
     parser.add_argument("--train", type=Path, required=True, help="sessions to learn from, oldest first")
     parser.add_argument("--test", type=Path, required=True, help="sessions whose next items are asked for")
-    add_arguments(parser, list(session_systems()), minutes=40.0)
+    add_arguments(parser, minutes=40.0)
     return parser.parse_args()
 
 

@@ -9,8 +9,6 @@ from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.retriever import Retriever, Watch
 
 WORTH_IT = 1e-6
-FAULTS = (ArithmeticError, MemoryError)
-"""What a fit may end with for the choices it was given: a loss that is no number, memory that does not suffice."""
 
 Make = Callable[[Any], Retriever]
 Judge = Callable[[Retriever], float]
@@ -181,7 +179,7 @@ class _Search:
         try:
             retriever.fit(self._train, seed=self._seed, watch=Watch(self._judge, fit.is_over))
             quality = self._judge(retriever)
-        except FAULTS as error:
+        except Exception as error:  # choices that do not suit: a loss that is no number, too little memory
             return Trial(asked, asked, float("-inf"), monotonic() - began, f"{type(error).__name__}: {error}")
         return Trial(asked, retriever.config, quality, monotonic() - began)
 

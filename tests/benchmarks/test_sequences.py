@@ -23,6 +23,8 @@ from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.tuning import Deadline
 from pipelines.settings import CHECKOUT
 
+MARKOV = all_systems()["markov"]
+
 
 def written(tmp_path: Path, content: str | bytes) -> Path:
     path = tmp_path / "shop.txt"
@@ -157,7 +159,9 @@ def test_experiment__one_system_that_fails_does_not_take_the_report_along(tmp_pa
         parts, LEAVE_ONE_OUT, Seen.FILTERED, Plan(60, 1), deadline, Progress(lines.append, lambda: 1.0)
     )
     known = all_systems()
-    findings = experiment.run([known["popularity"], System("fails", lambda _=None: Fails()), known["markov"]])
+    findings = experiment.run(
+        [known["popularity"], System("fails", lambda config: Fails(), None), known["markov"]]
+    )
     assert "fails: failed with MemoryError: lower embedding_size" in findings.cut
     assert any("blend: not ranked on test (all_but_last)" in line for line in findings.cut)
     whole = report(sequences, parts, findings, Seen.FILTERED, {"budget_minutes": 1.0, "seeds": 1})
@@ -177,7 +181,7 @@ def test_experiment__without_time_measures_the_first_system_only(tmp_path: Path)
 
 def test_plan__shares_what_is_left_and_keeps_back_what_is_owed() -> None:
     plan = Plan(1000, seeds=3)
-    quick, neural = System("quick", Fails), System("deep", Fails, is_neural=True)
+    quick, neural = System("quick", Fails, None), System("deep", Fails, None, is_neural=True)
     assert plan.share(1000, [quick, quick, neural], []) == pytest.approx((1000 - 80) / 10)
     # A system that is done owes a fit and a ranking, the one to come three rankings.
     done = [Cost(fit_seconds=30, rank_seconds=10)]
@@ -187,9 +191,7 @@ def test_plan__shares_what_is_left_and_keeps_back_what_is_owed() -> None:
 
 def test_depends_on_seed__of_counts_is_false() -> None:
     parts = split(Interactions.of([[0, 1, 2, 3], [4, 0, 1], [1, 2, 3]], 5))
-    assert not depends_on_seed(
-        all_systems()["markov"].make, all_systems()["markov"].make().config, parts.all_but_last_two
-    )
+    assert not depends_on_seed(MARKOV.make, MARKOV.config, parts.all_but_last_two)
 
     class Drawn(Fails):
         def fit(self, train: Interactions, *, seed: int, watch: object = None) -> None:

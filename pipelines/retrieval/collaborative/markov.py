@@ -16,6 +16,7 @@ from pipelines.retrieval.collaborative.matrices import (
     Moments,
     moments_of,
     popularity_of,
+    scaled,
     weigh_histories,
 )
 from pipelines.retrieval.interactions import Interactions
@@ -32,17 +33,19 @@ class MarkovConfig:
         history_decay: Weight that an item of the history keeps per step back.
         history_window: Steps back that the history is asked with.
         reverse: Share of a pair's weight that also counts for the opposite direction.
-        smoothing: Added to an item's weight of all followers before dividing by it: rare items say less.
+        smoothing: Added to the weight of all that follows an item before dividing by it: rare items say less.
+        normalisation: Power of that weight: 1 gives shares of what follows, 0 bare counts.
         damping: Power of the follower's popularity that its weight is divided by.
     """
 
-    pair_decay: float = 0.65
-    pair_window: int = 6
-    history_decay: float = 0.65
-    history_window: int = 6
+    pair_decay: float = 0.8
+    pair_window: int = 12
+    history_decay: float = 0.5
+    history_window: int = 12
     reverse: float = 0.2
-    smoothing: float = 1.0
-    damping: float = 0.2
+    smoothing: float = 10.0
+    normalisation: float = 0.5
+    damping: float = 0.05
 
 
 class Markov:
@@ -51,12 +54,13 @@ class Markov:
     name: ClassVar[str] = "markov"
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "pair_decay": (0.3, 0.5, 0.65, 0.8, 0.9),
-        "pair_window": (1, 3, 6, 12),
-        "history_decay": (0.3, 0.5, 0.65, 0.8, 0.9),
+        "pair_window": (1, 3, 6, 12, 24),
+        "history_decay": (0.1, 0.3, 0.5, 0.65, 0.8, 0.9),
         "history_window": (1, 3, 6, 12, 24),
         "reverse": (0.0, 0.1, 0.2, 0.4, 0.7, 1.0),
-        "smoothing": (0.0, 1.0, 3.0, 10.0),
-        "damping": (0.0, 0.1, 0.2, 0.35, 0.5),
+        "smoothing": (0.0, 1.0, 3.0, 10.0, 30.0),
+        "normalisation": (0.0, 0.25, 0.5, 0.75, 1.0),
+        "damping": (0.0, 0.05, 0.1, 0.2, 0.35, 0.5),
     }
 
     def __init__(self, config: MarkovConfig = MarkovConfig()) -> None:
@@ -67,9 +71,9 @@ class Markov:
         pairs = count_pairs(moments_of(train), self.config.pair_decay, self.config.pair_window)
         pairs = (pairs + self.config.reverse * pairs.T).tocsr()
         leaving = np.asarray(pairs.sum(axis=1)).ravel() + self.config.smoothing
+        share = np.maximum(leaving, 1e-12) ** -self.config.normalisation
         damped = np.maximum(popularity_of(train), 1.0) ** -self.config.damping
-        share = sparse.diags(1.0 / np.maximum(leaving, 1e-12))
-        self._transitions = (share @ pairs @ sparse.diags(damped)).tocsr()
+        self._transitions = scaled(pairs, share, damped)
 
     def score(self, histories: Interactions) -> Scores:
         """Followers of each history, shape ``(users, items)``; 0 for what never followed."""
@@ -89,5 +93,5 @@ def count_pairs(moments: Moments, decay: float, window: int) -> Matrix:
     pairs = sparse.csr_matrix((items, items))
     for steps in range(1, min(window, len(moments.user) - 1) + 1):
         earlier, later = moments.apart(steps)
-        pairs = pairs + decay ** (steps - 1) * (earlier.T @ later)
+        pairs = pairs + decay ** (steps - 1) * (moments.items[earlier].T @ moments.items[later])
     return pairs.tocsr()

@@ -1,4 +1,4 @@
-"""Interactions as sparse matrices: what was touched at each moment, and what a history weighs."""
+"""Interactions as sparse matrices: what was touched at each moment, before and after it, and what a history weighs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +25,36 @@ class Moments:
     items: Matrix
     user: NDArray[np.int64]
 
-    def apart(self, steps: int) -> tuple[Matrix, Matrix]:
-        """Baskets of one user that are ``steps`` apart: the earlier ones and, row by row, the later ones."""
+    def apart(self, steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Baskets of one user that are ``steps`` apart: places of the earlier and, one by one, of the later ones."""
         earlier = np.flatnonzero(self.user[:-steps] == self.user[steps:])
-        return self.items[earlier], self.items[earlier + steps]
+        return earlier, earlier + steps
+
+    def pasts_and_futures(self, past: tuple[float, int], future: tuple[float, int]) -> tuple[Matrix, Matrix]:
+        """What came before and what from then on, at every basket that is not its user's first.
+
+        Args:
+            past: Decay a step back and how many baskets back, the nearest with weight 1.
+            future: The same forward, the basket itself with weight 1.
+
+        Returns:
+            Two matrices of shape ``(baskets with a past, items)``.
+        """
+        known = self.apart(1)[1]
+        before = self._shifted([(-back, past[0] ** (back - 1)) for back in range(1, past[1] + 1)])
+        after = self._shifted([(ahead, future[0] ** ahead) for ahead in range(future[1])])
+        return (before[known] @ self.items).tocsr(), (after[known] @ self.items).tocsr()
+
+    def _shifted(self, weights: list[tuple[int, float]]) -> Matrix:
+        """Which baskets each basket looks at, shape ``(baskets, baskets)``."""
+        count, rows, columns, values = len(self.user), [], [], []
+        for shift, weight in weights:
+            there, later = self.apart(abs(shift)) if shift else (np.arange(count), np.arange(count))
+            rows.append(there if shift > 0 else later)
+            columns.append(later if shift > 0 else there)
+            values.append(np.full(len(there), weight))
+        spots = (np.concatenate(rows), np.concatenate(columns))
+        return sparse.csr_matrix((np.concatenate(values), spots), shape=(count, count))
 
 
 def moments_of(interactions: Interactions) -> Moments:
@@ -62,6 +88,11 @@ def weigh_histories(interactions: Interactions, decay: float, window: int) -> Ma
 def popularity_of(interactions: Interactions) -> NDArray[np.float64]:
     """Events of each item, shape ``(items,)``."""
     return np.bincount(interactions.item, minlength=interactions.items).astype(np.float64)
+
+
+def scaled(matrix: Matrix, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Matrix:
+    """The matrix with every row and every column multiplied by a number of its own."""
+    return (sparse.diags(rows) @ matrix @ sparse.diags(columns)).tocsr()
 
 
 def _summed(

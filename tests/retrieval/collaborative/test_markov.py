@@ -15,6 +15,7 @@ PLAIN = MarkovConfig(
     history_window=2,
     reverse=0.0,
     smoothing=0.0,
+    normalisation=1.0,
     damping=0.0,
 )
 
@@ -57,5 +58,6 @@ def test_score__smoothing_and_damping_hold_back_the_rare_and_the_popular() -> No
     assert fitted(smoothing=2.0).score(Interactions.of([[2]], 3))[0].tolist() == pytest.approx(
         [1 / 4, 1 / 4, 0]
     )
+    assert fitted(normalisation=0.0).score(Interactions.of([[2]], 3))[0].tolist() == pytest.approx([1, 1, 0])
     halved = fitted(damping=1.0).score(Interactions.of([[2]], 3))[0]
     assert halved.tolist() == pytest.approx([1 / 4, 1 / 4, 0])  # each of the three items has two events
