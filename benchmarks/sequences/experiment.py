@@ -16,7 +16,7 @@ from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Ranking, Seen, metrics_at, rank_catalog, target_ranks
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.retriever import Retriever
-from pipelines.retrieval.tuning import Deadline, Trial, Tuned, tune
+from pipelines.retrieval.tuning import Deadline, Trial, Tuned, choices_of, tune
 
 SEED = 1
 DEPTH = 200
@@ -101,9 +101,14 @@ class Experiment:
     def _tune(self, system: System, rest: Sequence[System]) -> Tuned:
         share = self._plan.share(self._deadline.left, rest, list(self.findings.costs.values()))
 
+        best = float("-inf")
+
         def tell(trial: Trial) -> None:
-            said = f"{system.name}: {trial.quality:.5f} in {trial.seconds:.1f} s with {trial.config} {trial.fault}"
-            self._progress.note(said.rstrip())
+            nonlocal best
+            if trial.fault or trial.quality > best:
+                said = trial.fault or f"NDCG@10 {trial.quality:.4f} on validation"
+                self._progress.note(f"{system.name}: {said} with {changes(system.config, trial.config)}")
+            best = max(best, trial.quality)
 
         return tune(
             system.make(system.config),
@@ -190,6 +195,13 @@ class Experiment:
                 self._attempt(self._refit, system, seed, self._protocol.refitted)
             self._rank_blends(blends, self._protocol.chosen)
             self._rank_blends(blends, self._protocol.refitted)
+
+
+def changes(start: Any, config: Any) -> str:
+    """What differs from where tuning began."""
+    before = choices_of(start)
+    found = [f"{name} {value}" for name, value in choices_of(config).items() if value != before[name]]
+    return ", ".join(found) or "the choices it begins with"
 
 
 def _drawn(count: int, most: int) -> np.ndarray:

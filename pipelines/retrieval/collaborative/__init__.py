@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
+from pipelines.retrieval.collaborative.als import Als
 from pipelines.retrieval.collaborative.ease import Ease
+from pipelines.retrieval.collaborative.graph import Graph
 from pipelines.retrieval.collaborative.item_neighbours import ItemNeighbours
 from pipelines.retrieval.collaborative.markov import Markov
 from pipelines.retrieval.collaborative.popularity import Popularity
@@ -11,6 +13,7 @@ from pipelines.retrieval.collaborative.user_neighbours import UserNeighbours
 from pipelines.retrieval.retriever import Retriever
 
 COLLABORATIVE: Mapping[str, Callable[..., Retriever]] = {
-    kind.name: kind for kind in (Popularity, Markov, ItemNeighbours, UserNeighbours, SessionNeighbours, Ease)
+    kind.name: kind
+    for kind in (Popularity, Markov, ItemNeighbours, UserNeighbours, SessionNeighbours, Ease, Als, Graph)
 }
 """Each class by its name; called with its config, or with nothing for the defaults."""
