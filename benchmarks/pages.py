@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from benchmarks.features import page as features
 from benchmarks.sequences import page as sequences
+from benchmarks.sessions import page as sessions
 from pipelines.settings import CHECKOUT
 from pipelines.tables import read_json
 
@@ -38,7 +39,7 @@ class Page(Protocol):
         """Paragraphs after the goals."""
 
 
-PAGES: Mapping[str, Page] = {"features": features, "sequences": sequences}
+PAGES: Mapping[str, Page] = {"features": features, "sequences": sequences, "sessions": sessions}
 """By the ``benchmark`` that a report names."""
 
 

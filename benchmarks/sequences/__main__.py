@@ -9,17 +9,21 @@ import sys
 from pathlib import Path
 from time import monotonic
 
+from benchmarks.sequences.arguments import add_arguments, refused
 from benchmarks.sequences.experiment import Experiment
+from benchmarks.sequences.findings import LEAVE_ONE_OUT
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.plot import draw
 from benchmarks.sequences.reading import SequencesError, read_sequences
-from benchmarks.sequences.report import report, table
+from benchmarks.sequences.report import SHOWN, report, table
 from benchmarks.sequences.splits import split
 from benchmarks.sequences.systems import select_systems
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
 from pipelines.tables import write_json
+
+TITLE = "NDCG@10 on test, full catalog, 95 % intervals over users"
 
 
 def main() -> None:
@@ -32,14 +36,14 @@ def main() -> None:
         asked.out.mkdir(parents=True, exist_ok=True)
         systems = select_systems(asked.models)
     except (SequencesError, ValueError) as error:
-        sys.exit(_refused(str(error)))
+        sys.exit(refused(str(error)))
     except OSError as error:
-        sys.exit(_refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
+        sys.exit(refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
     whole_split = split(sequences.interactions)
     parts = whole_split.asking()
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     experiment = Experiment(
-        parts, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
+        parts, LEAVE_ONE_OUT, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
     )
     if len(parts.test) < len(whole_split.test):
         experiment.cut(
@@ -56,39 +60,20 @@ def main() -> None:
     whole["protocol"]["minutes"] = round((monotonic() - began) / 60, 2)
     write_json(asked.out / "report.json", whole)
     (asked.out / "table.md").write_text(table(whole) + "\n")
-    draw(whole, asked.out / "sequences.png")
+    draw(whole, asked.out / "sequences.png", metric=SHOWN[0], title=TITLE)
     print(table(whole))
     if not findings.outcomes:
         sys.exit("no system could be measured: see what was cut in the report")
 
 
-def _refused(message: str) -> int:
-    print(message, file=sys.stderr)
-    return 2
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sequences", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="one user a line, its items in order")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
-    parser.add_argument("--budget-minutes", type=_positive(float), default=20.0, help="of the whole run")
-    parser.add_argument("--models", nargs="+", metavar="MODEL", help="what is quick and attention by default")
+    add_arguments(parser, minutes=20.0)
     parser.add_argument(
         "--seen", type=Seen, choices=list(Seen), default=Seen.FILTERED, help="items of the history"
     )
     return parser.parse_args()
-
-
-def _positive(kind: type) -> object:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
-        return value
-
-    parse.__name__ = kind.__name__
-    return parse
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.sequences.findings import LISTED, VALIDATION, Asked
+from benchmarks.sequences.findings import LISTED, Asked
 from benchmarks.sequences.splits import Questions
 from benchmarks.sequences.systems import BLEND, WITHOUT_NEURAL, System
 from pipelines.evaluation.full_ranking import Ranking, rank_fusion
@@ -32,7 +32,7 @@ class Blend:
             some = {name: one.take(users) for name, one in lists.items()}
             return rank_fusion(fusion, some, questions.target[users], depth=LISTED)
 
-        if asked != VALIDATION:
+        if asked.split != "validation":
             return ranked(self.learned.fusion, np.arange(len(questions)))
         sides = [np.flatnonzero(self.learned.half == side) for side in (0, 1)]
         parts = [

@@ -1,19 +1,21 @@
 """Tunes, fits, ranks and blends every system within the time."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
 from benchmarks.sequences.blending import Blend, learn_blend, members_of_blends
-from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Asked, Cost, Findings
+from benchmarks.sequences.findings import Asked, Cost, Findings, Protocol
 from benchmarks.sequences.planning import RANKINGS, Plan
-from benchmarks.sequences.splits import Questions, Split
+from benchmarks.sequences.splits import Questions
 from benchmarks.sequences.systems import System, depends_on_seed, tokens_of
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Ranking, Seen, metrics_at, rank_catalog, target_ranks
 from pipelines.ranking.fitting.weights import WeightsError
+from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.retriever import Retriever
 from pipelines.retrieval.tuning import Deadline, Trial, Tuned, choices_of, tune
 
@@ -28,15 +30,24 @@ class Experiment:
     """One run. What must not be missing comes first: further seeds and trials only take the time that is left.
 
     Args:
-        split: The parts of the file.
+        split: The parts of the file: ``validation``, ``test`` and what the protocol learns from, by its names.
+        protocol: What is asked, and what choices are judged by.
         seen: Whether items of the history are ranked.
         plan: How the time is shared out.
         deadline: Of the run.
         progress: Says what goes on.
     """
 
-    def __init__(self, split: Split, seen: Seen, plan: Plan, deadline: Deadline, progress: Progress) -> None:
-        self._split, self._seen, self._plan = split, seen, plan
+    def __init__(
+        self,
+        split: Any,
+        protocol: Protocol,
+        seen: Seen,
+        plan: Plan,
+        deadline: Deadline,
+        progress: Progress,
+    ) -> None:
+        self._split, self._protocol, self._seen, self._plan = split, protocol, seen, plan
         self._deadline, self._progress = deadline, progress
         self._rankings: dict[tuple[str, Asked], Ranking] = {}
         self._judged = split.validation.take(_drawn(len(split.validation), JUDGED_USERS))
@@ -46,13 +57,16 @@ class Experiment:
         """Measure everything that the time suffices for."""
         for place, system in enumerate(systems):
             self._attempt(self._choose, system, systems[place:])
-        chosen = [system for system in systems if (system.name, TEST) in self._rankings]
+        chosen = [
+            system
+            for system in systems
+            if all((system.name, asked) in self._rankings for asked in self._protocol.chosen)
+        ]
         blends = self._learn_blends(chosen)
-        self._rank_blends(blends, VALIDATION)
-        self._rank_blends(blends, TEST)
+        self._rank_blends(blends, self._protocol.chosen)
         for system in chosen:
-            self._attempt(self._refit, system, SEED, (TEST_REFITTED,))
-        self._rank_blends(blends, TEST_REFITTED)
+            self._attempt(self._refit, system, SEED, self._protocol.refitted)
+        self._rank_blends(blends, self._protocol.refitted)
         self._repeat(chosen, blends)
         return self.findings
 
@@ -81,8 +95,9 @@ class Experiment:
         self.findings.configs[system.name] = tuned.best.config
         cost = Cost(sum(trial.seconds for trial in tuned.trials), tuned.best.seconds)
         self.findings.costs[system.name] = cost
-        for asked in (VALIDATION, TEST):
-            cost.rank_seconds = self._rank(system, tuned.retriever, asked)
+        for asked in self._protocol.chosen:
+            seconds = self._rank(system, tuned.retriever, asked)
+            cost.rank_seconds = seconds * len(self._split.test) / max(1, len(self._questions(asked)))
         cost.peak_memory_mib = self._progress.peak_mib
 
     def _tune(self, system: System, rest: Sequence[System]) -> Tuned:
@@ -93,14 +108,14 @@ class Experiment:
         def tell(trial: Trial) -> None:
             nonlocal best
             if trial.fault or trial.quality > best:
-                said = trial.fault or f"NDCG@10 {trial.quality:.4f} on validation"
+                said = trial.fault or f"{self._protocol.metric} {trial.quality:.4f} on validation"
                 self._progress.note(f"{system.name}: {said} with {changes(system.config, trial.config)}")
             best = max(best, trial.quality)
 
         return tune(
             system.make(system.config),
             system.make,
-            self._split.all_but_last_two,
+            self._learned_from(self._protocol.validation),
             self._quality,
             seed=SEED,
             deadline=Deadline(share),
@@ -110,10 +125,15 @@ class Experiment:
 
     def _quality(self, retriever: Retriever) -> float:
         rank = target_ranks(retriever, self._judged.histories, self._judged.target, self._seen)
-        return float(metrics_at(rank)["ndcg_at_10"].mean())
+        return float(metrics_at(rank)[self._protocol.metric].mean())
+
+    def _learned_from(self, asked: Asked) -> Interactions:
+        train: Interactions = getattr(self._split, asked.trained_on)
+        return train
 
     def _questions(self, asked: Asked) -> Questions:
-        return self._split.validation if asked == VALIDATION else self._split.test
+        questions: Questions = getattr(self._split, asked.split)
+        return questions
 
     def _rank(self, system: System, retriever: Retriever, asked: Asked) -> float:
         """Rank, and say how many seconds it took."""
@@ -129,7 +149,7 @@ class Experiment:
     def _learn_blends(self, systems: Sequence[System]) -> list[tuple[Blend, list[str]]]:
         blends = []
         for name, members in members_of_blends(systems).items():
-            rankings = {member: self._rankings[member, VALIDATION] for member in members}
+            rankings = {member: self._rankings[member, self._protocol.validation] for member in members}
             try:
                 with self._progress.during(f"{name}: learning weights"):
                     blend = learn_blend(name, rankings, self._split.validation, self._deadline.is_over)
@@ -140,8 +160,8 @@ class Experiment:
             blends.append((blend, members))
         return blends
 
-    def _rank_blends(self, blends: Sequence[tuple[Blend, list[str]]], asked: Asked) -> None:
-        for blend, members in blends:
+    def _rank_blends(self, blends: Sequence[tuple[Blend, list[str]]], answers: Sequence[Asked]) -> None:
+        for (blend, members), asked in product(blends, answers):
             there = {name: self._rankings[name, asked] for name in members if (name, asked) in self._rankings}
             if len(there) < len(members):
                 self.cut(
@@ -154,7 +174,7 @@ class Experiment:
     def _refit(self, system: System, seed: int, answers: Sequence[Asked]) -> None:
         """Fit the chosen config on what the answers are learned from, and rank for each of them."""
         cost, config = self.findings.costs[system.name], self.findings.configs[system.name]
-        train = getattr(self._split, answers[0].trained_on)
+        train = self._learned_from(answers[0])
         retriever, began = system.make(config), monotonic()
         with self._progress.during(f"{system.name}: fitting on {answers[0].trained_on}, seed {seed}"):
             retriever.fit(train, seed=seed)
@@ -176,14 +196,14 @@ class Experiment:
                 )
                 return
             for system in drawn:
-                self._attempt(self._refit, system, seed, (VALIDATION, TEST))
-                self._attempt(self._refit, system, seed, (TEST_REFITTED,))
-            for asked in (VALIDATION, TEST, TEST_REFITTED):
-                self._rank_blends(blends, asked)
+                self._attempt(self._refit, system, seed, self._protocol.chosen)
+                self._attempt(self._refit, system, seed, self._protocol.refitted)
+            self._rank_blends(blends, self._protocol.chosen)
+            self._rank_blends(blends, self._protocol.refitted)
 
     def _is_drawn(self, system: System) -> bool:
         return system.is_neural or depends_on_seed(
-            system.make, self.findings.configs[system.name], self._split.all_but_last_two
+            system.make, self.findings.configs[system.name], self._learned_from(self._protocol.validation)
         )
 
 

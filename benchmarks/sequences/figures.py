@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Asked, Findings, Outcome
+from benchmarks.sequences.findings import (
+    LEAVE_ONE_OUT,
+    TEST,
+    TEST_REFITTED,
+    VALIDATION,
+    Asked,
+    Findings,
+    Outcome,
+)
 from benchmarks.sequences.splits import Questions, Split
 from benchmarks.sequences.systems import BLEND
 from pipelines.evaluation.bootstrap import mean_intervals
@@ -33,21 +41,21 @@ def result_columns(findings: Findings, asked: Asked) -> Iterator[Column]:
             yield _about(system, asked) | about, np.asarray(np.mean(values, axis=0))
 
 
-def comparison_columns(findings: Findings, asked: Asked) -> Iterator[Column]:
-    """A row a system, with the NDCG@10 of the blend less its own."""
+def comparison_columns(findings: Findings, asked: Asked, metric: str) -> Iterator[Column]:
+    """A row a system, with the metric of the blend less its own."""
     found = findings.of(asked)
     for system in found if BLEND in found else ():
         if system != BLEND:
-            difference = _mean(found[BLEND], "ndcg_at_10") - _mean(found[system], "ndcg_at_10")
-            yield _about(f"{BLEND} less {system}", asked) | {"metric": "ndcg_at_10"}, difference
+            difference = _mean(found[BLEND], metric) - _mean(found[system], metric)
+            yield _about(f"{BLEND} less {system}", asked) | {"metric": metric}, difference
 
 
-def with_intervals(columns: Sequence[Column]) -> list[Row]:
-    """The rows with the mean of each and its interval, all of one resampling of the users."""
+def with_intervals(columns: Sequence[Column], weight: NDArray[np.float64] | None = None) -> list[Row]:
+    """The rows with the mean of each and its interval, all of one resampling of the users, who may differ in weight."""
     if not columns:
         return []
     values = np.stack([values for _, values in columns], axis=1)
-    intervals = mean_intervals(values, samples=SAMPLES, confidence=CONFIDENCE, seed=SEED)
+    intervals = mean_intervals(values, samples=SAMPLES, confidence=CONFIDENCE, seed=SEED, weight=weight)
     return [
         row | {"value": _round(one.mean), "low": _round(one.low), "high": _round(one.high)}
         for (row, _), one in zip(columns, intervals, strict=True)
@@ -89,7 +97,9 @@ def all_rows(findings: Findings, split: Split) -> dict[str, list[Row]]:
     asked = [one for one in (VALIDATION, TEST, TEST_REFITTED) if findings.of(one)]
     tests = [one for one in asked if one != VALIDATION]
     results = [column for one in asked for column in result_columns(findings, one)]
-    comparisons = [column for one in tests for column in comparison_columns(findings, one)]
+    comparisons = [
+        column for one in tests for column in comparison_columns(findings, one, LEAVE_ONE_OUT.metric)
+    ]
     judged = with_intervals([*results, *comparisons])  # the same users answer all questions
     tables = {"results": judged[: len(results)], "comparisons": judged[len(results) :], "slices": []}
     for one in tests:

@@ -19,7 +19,7 @@ class Asked:
     """What a ranking answers.
 
     Attributes:
-        trained_on: ``all_but_last_two`` or ``all_but_last``.
+        trained_on: The part of the split that was learned from.
         split: ``validation`` or ``test``.
     """
 
@@ -30,6 +30,34 @@ class Asked:
 VALIDATION = Asked("all_but_last_two", "validation")
 TEST = Asked("all_but_last_two", "test")
 TEST_REFITTED = Asked("all_but_last", "test")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is asked, and what choices are judged by.
+
+    Attributes:
+        metric: On validation, higher is better.
+        validation: Choices are made on this.
+        tests: Reported; what is learned from another part than validation needs a refit with the choices fixed.
+    """
+
+    metric: str
+    validation: Asked
+    tests: tuple[Asked, ...]
+
+    @property
+    def chosen(self) -> tuple[Asked, ...]:
+        """What the fit that was chosen answers itself."""
+        return (self.validation, *(one for one in self.tests if one.trained_on == self.validation.trained_on))
+
+    @property
+    def refitted(self) -> tuple[Asked, ...]:
+        """What is answered after a refit."""
+        return tuple(one for one in self.tests if one.trained_on != self.validation.trained_on)
+
+
+LEAVE_ONE_OUT = Protocol("ndcg_at_10", VALIDATION, (TEST, TEST_REFITTED))
 
 
 @dataclass(frozen=True)

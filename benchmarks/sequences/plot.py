@@ -1,27 +1,37 @@
-"""NDCG@10 on test by system, with intervals; published results are lines."""
+"""One metric on test by system, with intervals; published results are lines."""
 
 from pathlib import Path
 from typing import Any
 
-METRIC = "ndcg_at_10"
-TRAININGS = {"all_but_last_two": "tab:blue", "all_but_last": "tab:orange"}
+COLOURS = ("tab:blue", "tab:orange")
+THICKNESS = 0.76
 
 
-def draw(whole: dict[str, Any], file: Path) -> None:
-    """Write the picture: a bar a system and training, the best system on top."""
+def draw(whole: dict[str, Any], file: Path, *, metric: str, title: str) -> None:
+    """Write the picture: a bar a system and training, the best system on top.
+
+    Args:
+        whole: The report.
+        file: Of the picture.
+        metric: Which one is shown.
+        title: What the axis says of it.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    rows = [row for row in whole["results"] if row["split"] == "test" and row["metric"] == METRIC]
+    rows = [row for row in whole["results"] if row["split"] == "test" and row["metric"] == metric]
     ours = [row for row in rows if row["seeds"]]
     best: dict[str, float] = {}
     for row in ours:
         best[row["system"]] = max(row["value"], best.get(row["system"], 0.0))
     systems = sorted(best, key=lambda name: best[name])
     figure, axis = pyplot.subplots(figsize=(9, 1.6 + 0.45 * len(systems)))
-    for offset, (trained_on, colour) in zip((-0.19, 0.19), TRAININGS.items(), strict=True):
+    trainings = list(dict.fromkeys(row["trained_on"] for row in ours))
+    thickness = THICKNESS / max(1, len(trainings))
+    for number, (trained_on, colour) in enumerate(zip(trainings, COLOURS, strict=False)):
+        offset = thickness * (number - (len(trainings) - 1) / 2)
         shown = [row for row in ours if row["trained_on"] == trained_on]
         values = [row["value"] for row in shown]
         reach = [
@@ -30,7 +40,13 @@ def draw(whole: dict[str, Any], file: Path) -> None:
         ]
         spots = [systems.index(row["system"]) + offset for row in shown]
         axis.barh(
-            spots, values, 0.36, xerr=reach, color=colour, label=trained_on.replace("_", " "), capsize=2
+            spots,
+            values,
+            0.95 * thickness,
+            xerr=reach,
+            color=colour,
+            label=trained_on.replace("_", " "),
+            capsize=2,
         )
     for row in sorted((row for row in rows if not row["seeds"]), key=lambda row: row["value"])[-3:]:
         axis.axvline(row["value"], color="grey", linestyle=":", linewidth=1)
@@ -45,9 +61,7 @@ def draw(whole: dict[str, Any], file: Path) -> None:
             va="bottom",
         )
     axis.set_yticks(range(len(systems)), systems)
-    axis.set(
-        xlabel="NDCG@10 on test, full catalog, 95 % intervals over users", ylim=(-0.8, len(systems) - 0.4)
-    )
+    axis.set(xlabel=title, ylim=(-0.8, len(systems) - 0.4))
     axis.legend(title="learned from", loc="lower right", fontsize=8)
     figure.tight_layout()
     figure.savefig(file, dpi=110)

@@ -3,12 +3,12 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.sequences.figures import all_rows
-from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Cost, Findings
+from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Asked, Cost, Findings
 from benchmarks.sequences.published import KNOWN, published_rows
 from benchmarks.sequences.reading import Sequences
 from benchmarks.sequences.splits import Split
@@ -44,7 +44,7 @@ def report(
         "benchmark": "sequences",
         "command": " ".join(["python -m benchmarks.sequences", *sys.argv[1:]]),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
+        "machine": machine(),
         "data": sequences.facts() | {"name": _name(sequences.sha256)},
         "protocol": {
             "seen": seen.value,
@@ -56,16 +56,24 @@ def report(
         "results": results,
         "comparisons": tables["comparisons"],
         "slices": tables["slices"],
+        **course_of(findings),
+        "goals": goals(results, sequences.sha256),
+    }
+
+
+def course_of(findings: Findings) -> Whole:
+    """How the results came about: costs, choices, trials, weights, and what was left out."""
+    return {
         "resources": [_resources(system, cost) for system, cost in findings.costs.items()],
         "choices": {system: choices_of(config) for system, config in findings.configs.items()},
         "trials": {system: [_trial(one) for one in trials] for system, trials in findings.trials.items()},
         "blends": {name: _blend(learned) for name, learned in findings.learned.items()},
         "cut": findings.cut,
-        "goals": goals(results, sequences.sha256),
     }
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What the run had."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Python {platform.python_version()}"
@@ -132,27 +140,30 @@ def goals(results: list[Whole], sha256: str) -> list[Whole]:
     return found
 
 
-def table(whole: Whole) -> str:
-    """Markdown: a line a system, NDCG and recall in ten places of each column, then what it took."""
+def table(whole: Whole, columns: Sequence[Asked] = COLUMNS, shown: Sequence[str] = SHOWN) -> str:
+    """Markdown: a line a system, some metrics of each column, then what it took; the best of the last column first."""
     values = {(r["system"], r["split"], r["trained_on"], r["metric"]): r for r in whole["results"]}
     systems = list(dict.fromkeys(row["system"] for row in whole["results"]))
     used = {line["system"]: line for line in whole["resources"]}
     head = ["system"]
-    head += [f"{metric}, {one.split} ({one.trained_on})" for one in COLUMNS for metric in SHOWN]
+    head += [f"{metric}, {one.split} ({one.trained_on})" for one in columns for metric in shown]
     rows = [[*head, "seconds", "MiB"], ["---"] * (len(head) + 2)]
-    for system in sorted(systems, key=lambda name: _order(name, values)):
+    for system in sorted(systems, key=lambda name: _order(name, values, columns, shown[0])):
         cells = [
             _cell(values.get((system, one.split, one.trained_on, metric)))
-            for one in COLUMNS
-            for metric in SHOWN
+            for one in columns
+            for metric in shown
         ]
         cost = used.get(system, {"seconds": "", "peak_memory_mib": ""})
         rows.append([system, *cells, f"{cost['seconds']}", f"{cost['peak_memory_mib']}"])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _order(system: str, values: Mapping[tuple[str, str, str, str], Whole]) -> float:
-    found = [values.get((system, "test", one.trained_on, SHOWN[0])) for one in (TEST_REFITTED, TEST)]
+def _order(
+    system: str, values: Mapping[tuple[str, str, str, str], Whole], columns: Sequence[Asked], metric: str
+) -> float:
+    tests = [one for one in reversed(columns) if one.split == "test"]
+    found = [values.get((system, one.split, one.trained_on, metric)) for one in tests]
     return next((-row["value"] for row in found if row), 0.0)
 
 

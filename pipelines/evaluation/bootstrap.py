@@ -52,7 +52,12 @@ def mean_interval(values: NDArray[np.float64], *, samples: int, confidence: floa
 
 
 def mean_intervals(
-    values: NDArray[np.float64], *, samples: int, confidence: float, seed: int
+    values: NDArray[np.float64],
+    *,
+    samples: int,
+    confidence: float,
+    seed: int,
+    weight: NDArray[np.float64] | None = None,
 ) -> list[Interval]:
     """Intervals of several means over the same households, of one resampling.
 
@@ -61,18 +66,24 @@ def mean_intervals(
         samples: Number of bootstrap samples.
         confidence: Two-sided level, for example 0.95.
         seed: Of the generator.
+        weight: How much each household counts in its sample, shape ``(n,)``: the mean over the questions of whole
+            households is that of their own means, weighed with their numbers of questions. All count the same without.
     """
+    weight = np.ones(len(values)) if weight is None else weight
     generator = np.random.default_rng(seed)
     count = len(values)
     share = np.full(count, 1.0 / count)
     # Multinomial counts are resampling with replacement, without the (samples, n) index matrix of floats.
     drawn = (generator.multinomial(count, share, size=size) for size in _pieces(samples))
-    means = np.concatenate([counts.astype(np.float64) @ values / count for counts in drawn])
+    sums = np.concatenate([(counts * weight) @ np.column_stack([values, np.ones(count)]) for counts in drawn])
+    means = sums[:, :-1] / sums[:, -1:]
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
     return [
         Interval(*(float(figure) for figure in column))
-        for column in zip(values.mean(axis=0), low, high, means.std(axis=0, ddof=1), strict=True)
+        for column in zip(
+            np.average(values, axis=0, weights=weight), low, high, means.std(axis=0, ddof=1), strict=True
+        )
     ]
 
 

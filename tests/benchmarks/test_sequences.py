@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import pages
 from benchmarks.sequences.experiment import Experiment
-from benchmarks.sequences.findings import TEST, TEST_REFITTED, VALIDATION, Asked, Cost, Outcome
+from benchmarks.sequences.findings import LEAVE_ONE_OUT, TEST, TEST_REFITTED, VALIDATION, Asked, Cost, Outcome
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.published import BEAUTY
 from benchmarks.sequences.reading import SequencesError, read_sequences
@@ -169,7 +169,9 @@ class Fails:
 def test_experiment__one_system_that_fails_does_not_take_the_report_along(tmp_path: Path) -> None:
     sequences = read_sequences(written(tmp_path, chains(30)))
     parts, deadline, lines = split(sequences.interactions), Deadline(60), []
-    experiment = Experiment(parts, Seen.FILTERED, Plan(60, 1), deadline, Progress(lines.append, lambda: 1.0))
+    experiment = Experiment(
+        parts, LEAVE_ONE_OUT, Seen.FILTERED, Plan(60, 1), deadline, Progress(lines.append, lambda: 1.0)
+    )
     known = plain_systems()
     findings = experiment.run(
         [known["popularity"], System("fails", lambda config: Fails(), None), known["markov"]]
@@ -184,7 +186,7 @@ def test_experiment__one_system_that_fails_does_not_take_the_report_along(tmp_pa
 def test_experiment__without_time_measures_the_first_system_only(tmp_path: Path) -> None:
     parts = split(read_sequences(written(tmp_path, chains(30))).interactions)
     progress = Progress(lambda line: None, lambda: 0.0)
-    findings = Experiment(parts, Seen.KEPT, Plan(0.001, 3), Deadline(0), progress).run(
+    findings = Experiment(parts, LEAVE_ONE_OUT, Seen.KEPT, Plan(0.001, 3), Deadline(0), progress).run(
         [plain_systems()["popularity"], plain_systems()["markov"]]
     )
     assert list(findings.of(TEST_REFITTED)) == ["popularity"]
@@ -222,7 +224,9 @@ def test_experiment__repeats_what_is_drawn_and_the_blends_with_it(tmp_path: Path
     parts = split(read_sequences(written(tmp_path, chains(40))).interactions)
     progress = Progress(lambda line: None, lambda: 0.0)
     systems = [MARKOV, System("drawn", lambda config: Drawn(), None)]
-    findings = Experiment(parts, Seen.FILTERED, Plan(60, 3), Deadline(60), progress).run(systems)
+    findings = Experiment(parts, LEAVE_ONE_OUT, Seen.FILTERED, Plan(60, 3), Deadline(60), progress).run(
+        systems
+    )
     assert findings.cut == []
     for asked in (VALIDATION, TEST, TEST_REFITTED):
         count = {system: len(found) for system, found in findings.of(asked).items()}

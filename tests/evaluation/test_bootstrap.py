@@ -44,3 +44,13 @@ def test_mean_intervals__of_several_means_are_those_of_each() -> None:
     alone = [mean_interval(column, samples=250, confidence=0.9, seed=2) for column in values.T]
     for ours, theirs in zip(together, alone, strict=True):
         assert [ours.mean, ours.low, ours.high] == pytest.approx([theirs.mean, theirs.low, theirs.high])
+
+
+def test_mean_intervals__weighed_are_those_of_every_question_of_the_drawn_households() -> None:
+    values, questions = np.array([1.0, 0.0, 0.5]), np.array([3.0, 1.0, 1.0])
+    (found,) = mean_intervals(values[:, None], samples=400, confidence=0.9, seed=3, weight=questions)
+    assert found.mean == pytest.approx((3 * 1.0 + 1 * 0.0 + 1 * 0.5) / 5)
+    drawn = np.random.default_rng(3).multinomial(3, np.full(3, 1 / 3), size=100)
+    means = [np.repeat(values, (count * questions).astype(int)).mean() for count in drawn]
+    (same,) = mean_intervals(values[:, None], samples=100, confidence=0.9, seed=3, weight=questions)
+    assert (same.low, same.high) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
