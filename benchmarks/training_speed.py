@@ -1,8 +1,8 @@
 """Real tokens a second, ours against a padded full softmax: ``python -m benchmarks.training_speed --out DIR``.
 
 The peer is the loop that most tutorials show: rows padded to one length, logits of the whole catalog at every
-position, Keras' ``fit`` with its dense Adam. Both train the same encoder with the same choices; speed counts only
-beside the NDCG@10 of the items that were held back. A padded position is no token.
+position, Keras' ``fit`` with its dense Adam. Both train the same encoder with the same choices until they get no
+better; speed counts only beside the NDCG@10 of the items that were held back. A padded position is no token.
 """
 
 import argparse
@@ -33,7 +33,9 @@ from pipelines.retrieval.neural.models import Attention
 from pipelines.retrieval.retriever import Scores, Watch
 
 OURS, PEER = "ours", "padded_full_softmax"
-CONFIG = NeuralConfig(embedding_dropout=0.2, learning_rate=3e-3, averaging=0.0, epochs=10, length=50)
+CONFIG = NeuralConfig(
+    embedding_dropout=0.2, learning_rate=3e-3, averaging=0.0, epochs=60, patience=3, length=50
+)
 SEQUENCES = 128
 GOAL, EQUAL = 10.0, 0.98
 
@@ -46,13 +48,15 @@ class Run:
         tokens_per_second: Events of the rows by the seconds of the epochs after the first, which also compiles.
         seconds: Of all epochs, evaluation left out.
         epochs: How many it finished.
-        ndcg: On the items held back, after the last epoch.
+        ndcg: Of its best epoch, on the items held back.
+        is_cut: Whether its time was over before it stopped getting better.
     """
 
     tokens_per_second: float
     seconds: float
     epochs: int
     ndcg: float
+    is_cut: bool = False
 
 
 def generate(users: int, items: int, seed: int = 0) -> Interactions:
@@ -118,20 +122,47 @@ def padded(rows: Interactions, length: int) -> Any:
     return event
 
 
+class Clock:
+    """Times the epochs and judges after each; what judging takes is not counted."""
+
+    def __init__(self, parts: Split) -> None:
+        self.parts = parts
+        self.seconds: list[float] = []
+        self.ndcg: list[float] = []
+        self._began = time.perf_counter()
+
+    def judge(self, retriever: Any) -> float:
+        """NDCG@10 on the items held back, those of the history left out, ties taken pessimistically."""
+        self.seconds.append(time.perf_counter() - self._began)
+        asked = self.parts.validation
+        ranks = target_ranks(retriever, asked.histories, asked.target, Seen.FILTERED)
+        self.ndcg.append(float(np.where(ranks <= 10, 1 / np.log2(ranks + 1.0), 0.0).mean()))
+        self._began = time.perf_counter()
+        return self.ndcg[-1]
+
+    def is_done(self, config: NeuralConfig) -> bool:
+        """Whether all epochs are over, or as many as patience allows without a better one."""
+        done = len(self.ndcg)
+        return done >= config.epochs or (done - 1 - int(np.argmax([*self.ndcg, -1.0])) >= config.patience)
+
+    def run(self, *, is_cut: bool = False) -> Run:
+        """What was measured; the first epoch also compiles and is not counted unless it is the only one."""
+        counted = self.seconds[1:] or self.seconds
+        tokens = len(self.parts.all_but_last_two.item)
+        return Run(
+            float(tokens / np.mean(counted)), sum(self.seconds), len(self.seconds), max(self.ndcg), is_cut
+        )
+
+
 def train_ours(parts: Split, config: NeuralConfig, _: float) -> Run:
     """As the retriever does it."""
-    retriever, marks = Attention(config), [time.perf_counter()]
-
-    def mark(_: Any) -> float:
-        marks.append(time.perf_counter())
-        return float(len(marks))
-
-    retriever.fit(parts.all_but_last_two, seed=1, watch=Watch(mark, lambda: False))
-    return _run(parts, retriever, marks)
+    retriever, clock = Attention(config), Clock(parts)
+    retriever.fit(parts.all_but_last_two, seed=1, watch=Watch(clock.judge, lambda: False))
+    return clock.run()
 
 
 def train_padded(parts: Split, config: NeuralConfig, minutes: float) -> Run:
-    """As tutorials do it, for as many epochs or until the time is over."""
+    """As tutorials do it, with the same patience, or until the time is over."""
     keras.utils.set_random_seed(1)
     model = PaddedModel(config, parts.all_but_last_two.items)
     # The last event is a target; one more than the encoder's length is read.
@@ -139,19 +170,12 @@ def train_padded(parts: Split, config: NeuralConfig, minutes: float) -> Run:
     entering, target = event[:, :-1], event[:, 1:].astype(np.int32) - 1
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
     model.compile(keras.optimizers.Adam(config.learning_rate), loss)
-    marks = [time.perf_counter()]
-    while len(marks) <= config.epochs and marks[-1] - marks[0] < 60 * minutes:
+    clock, is_cut = Clock(parts), False
+    while not clock.is_done(config) and not is_cut:
         model.fit(entering, target, batch_size=SEQUENCES, epochs=1, verbose=0)
-        marks.append(time.perf_counter())
-    return _run(parts, Padded(model), marks)
-
-
-def _run(parts: Split, retriever: Any, marks: list[float]) -> Run:
-    ranks = target_ranks(retriever, parts.validation.histories, parts.validation.target, Seen.FILTERED)
-    ndcg = float(np.where(ranks <= 10, 1 / np.log2(ranks + 1.0), 0.0).mean())
-    counted = np.diff(marks)[1:] if len(marks) > 2 else np.diff(marks)
-    tokens = len(parts.all_but_last_two.item)
-    return Run(float(tokens / np.mean(counted)), marks[-1] - marks[0], len(marks) - 1, ndcg)
+        clock.judge(Padded(model))
+        is_cut = sum(clock.seconds) >= 60 * minutes
+    return clock.run(is_cut=is_cut and not clock.is_done(config))
 
 
 SYSTEMS: dict[str, Callable[[Split, NeuralConfig, float], Run]] = {OURS: train_ours, PEER: train_padded}
@@ -183,6 +207,7 @@ def report(runs: dict[str, Run], data: dict[str, Any]) -> dict[str, Any]:
                 "seconds": round(run.seconds, 1),
                 "tokens_per_second": round(run.tokens_per_second),
                 "epochs": run.epochs,
+                "is_cut": run.is_cut,
             }
             for name, run in runs.items()
         ],
@@ -193,9 +218,9 @@ def report(runs: dict[str, Run], data: dict[str, Any]) -> dict[str, Any]:
                 "met": faster >= GOAL,
             },
             {
-                "goal": f"ndcg_at_10 of {OURS} / {PEER} >= {EQUAL} after as many epochs",
+                "goal": f"ndcg_at_10 of {OURS} / {PEER} >= {EQUAL}, both at their best",
                 "value": round(alike, 3),
-                "met": alike >= EQUAL and ours.epochs == peer.epochs,
+                "met": alike >= EQUAL and not peer.is_cut,
             },
         ],
     }

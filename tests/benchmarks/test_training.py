@@ -44,13 +44,24 @@ def test_embedding_update__judges_the_medians_of_the_largest_table() -> None:
         (Run(1000, 1, 3, 0.098), [True, True]),
         (Run(999, 1, 3, 0.2), [False, True]),
         (Run(5000, 1, 3, 0.097), [True, False]),
-        (Run(5000, 1, 4, 0.2), [True, False]),
+        (Run(5000, 1, 4, 0.098), [True, True]),
     ],
 )
 def test_training_speed__counts_only_beside_as_good_a_model(ours: Run, met: list[bool]) -> None:
     whole = training_speed.report({OURS: ours, PEER: Run(100, 9, 3, 0.1)}, {"path": "generated walks"})
     assert [goal["met"] for goal in whole["goals"]] == met
-    assert whole["resources"][1] == {"system": PEER, "seconds": 9, "tokens_per_second": 100, "epochs": 3}
+    assert whole["resources"][1] == {
+        "system": PEER,
+        "seconds": 9,
+        "tokens_per_second": 100,
+        "epochs": 3,
+        "is_cut": False,
+    }
+
+
+def test_training_speed__does_not_compare_with_a_peer_that_was_cut() -> None:
+    runs = {OURS: Run(5000, 1, 3, 0.2), PEER: Run(100, 9, 3, 0.1, is_cut=True)}
+    assert [goal["met"] for goal in training_speed.report(runs, {})["goals"]] == [True, False]
 
 
 def test_training_speed__pads_the_latest_events() -> None:

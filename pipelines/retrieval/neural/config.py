@@ -52,7 +52,7 @@ class NeuralConfig:
     learning_rate: float = 5e-3
     weight_decay: float = 0.0
     averaging: float = 0.7
-    epochs: int = 36
+    epochs: int = 30
     patience: int = 5
     precision: Literal["float32", "bfloat16"] = "float32"
 

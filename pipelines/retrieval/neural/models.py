@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pipelines.retrieval.neural.attention import AttentionEncoder
 from pipelines.retrieval.neural.convolution import ConvolutionEncoder
 from pipelines.retrieval.neural.gru import GruEncoder
-from pipelines.retrieval.neural.hstu import HstuEncoder
+from pipelines.retrieval.neural.ligr import LigrEncoder
 from pipelines.retrieval.neural.lstm import LstmEncoder
 from pipelines.retrieval.neural.retriever import NeuralRetriever
 
@@ -26,11 +26,11 @@ class Attention(NeuralRetriever):
     }
 
 
-class Hstu(NeuralRetriever):
-    """HSTU (Zhai et al., ICML 2024)."""
+class Ligr(NeuralRetriever):
+    """LiGR with sampled softmax, as in eSASRec (RecSys 2025)."""
 
-    name = "hstu"
-    encoder = HstuEncoder
+    name = "ligr"
+    encoder = LigrEncoder
     choices: ClassVar[Choices] = Attention.choices
 
 
@@ -59,5 +59,5 @@ class Convolution(NeuralRetriever):
 
 
 RETRIEVERS: dict[str, type[NeuralRetriever]] = {
-    model.name: model for model in (Attention, Hstu, Gru, Lstm, Convolution)
+    model.name: model for model in (Attention, Ligr, Gru, Lstm, Convolution)
 }

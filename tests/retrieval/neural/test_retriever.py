@@ -40,8 +40,8 @@ class TestAttention(RetrieverConformance):
     tolerance = 1e-4
 
 
-class TestHstu(RetrieverConformance):
-    make = partial(RETRIEVERS["hstu"], QUICK)
+class TestLigr(RetrieverConformance):
+    make = partial(RETRIEVERS["ligr"], QUICK)
     tolerance = 1e-4
 
 

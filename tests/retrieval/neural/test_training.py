@@ -68,6 +68,9 @@ def test_fit__refuses_the_checkpoint_of_another_fit(tmp_path: Path) -> None:
         scores_of(unfitted(tmp_path / "kept.npz", dropout=0.1))
     with pytest.raises(CheckpointError):
         scores_of(unfitted(tmp_path / "kept.npz"), seed=4)
+    (tmp_path / "kept.npz").write_bytes(b"PK of something else")
+    with pytest.raises(CheckpointError, match=r"kept\.npz: no checkpoint can be read"):
+        scores_of(unfitted(tmp_path / "kept.npz"))
 
 
 def test_fit__in_parts_learns_the_same() -> None:
