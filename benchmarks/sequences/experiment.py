@@ -106,7 +106,7 @@ class Experiment:
         def tell(trial: Trial) -> None:
             nonlocal best
             if trial.fault or trial.quality > best:
-                said = trial.fault or f"NDCG@10 {trial.quality:.4f} on validation"
+                said = trial.fault or f"{self._protocol.metric} {trial.quality:.4f} on validation"
                 self._progress.note(f"{system.name}: {said} with {changes(system.config, trial.config)}")
             best = max(best, trial.quality)
 
