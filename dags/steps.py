@@ -23,7 +23,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from pipelines.params import Params, load_params
 from pipelines.settings import settings
-from pipelines.workspace import RUN_FOLDER, stage_environment, workspace_path
+from pipelines.workspace import RUN_FOLDER, stage_environment, workspace_of
 
 NOT_WORTH_RETRYING = 2
 """Exit code of an action that would fail the same way again (bad input, bad parameters)."""
@@ -38,7 +38,6 @@ CHOICES = (
 )
 """Parameters that the form offers: dotted key of ``params.yaml``, title, meaning."""
 JSON_SCHEMA_WORDS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-TRAINING = "train_recommender"
 STOP_SECONDS = 10
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
@@ -72,8 +71,7 @@ class Action(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Any) -> Any:
         """Run the action and give its result."""
         dag_id, run_id = context["dag"].dag_id, context["run_id"]
-        # Run ids are unique within a DAG only.
-        workspace = workspace_path(settings(), run_id if dag_id == TRAINING else f"{dag_id}-{run_id}")
+        workspace = workspace_of(settings(), dag_id, run_id)
         self._run(workspace)
         result = _result_of(workspace, self.task_id)
         if note := result.get("note"):

@@ -23,6 +23,7 @@ from pipelines.commands import (
     source_example,
     stack,
     train,
+    tune,
 )
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command()(run.run)
 app.command()(land.land)
 app.command()(fetch.fetch)
 app.command()(train.train)
+app.command()(tune.tune)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
 app.add_typer(quarantine.app)

@@ -2,10 +2,10 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class ParamsError(Exception):
@@ -53,6 +53,17 @@ class BuildFeatures(Section):
     views: tuple[str, ...] = Field(min_length=1)
 
 
+class Als(Section):
+    """Implicit matrix factorisation."""
+
+    factors: int = Field(ge=1)
+    iterations: int = Field(ge=1)
+    regularization: float = Field(gt=0)
+    alpha: float = Field(gt=0)
+    decay: float = Field(gt=0, le=1)
+    seed: int
+
+
 class FitBaselines(Section):
     """The generators that need no gradient."""
 
@@ -60,6 +71,7 @@ class FitBaselines(Section):
     popularity_damping: float = Field(ge=0, le=1)
     neighbours: int = Field(ge=1)
     neighbour_decay: float = Field(gt=0, le=1)
+    als: Als
 
 
 class ModelSize(Section):
@@ -89,6 +101,23 @@ class TrainSequence(Section):
     threads: int = Field(ge=1)
     seed: int
     sizes: dict[str, ModelSize]
+
+
+class Range(Section):
+    """Values that tuning may try for one field."""
+
+    low: float
+    high: float
+    log: bool
+
+
+class TuneSequence(Section):
+    """How the choices of the sequence model are searched for."""
+
+    origins: int = Field(ge=1)
+    startup_trials: int = Field(ge=1)
+    seed: int
+    search: dict[str, Range] = Field(min_length=1)
 
 
 class BlendCandidate(Section):
@@ -148,11 +177,27 @@ class Params(Section):
     build_features: BuildFeatures
     fit_baselines: FitBaselines
     train_sequence: TrainSequence
+    tune_sequence: TuneSequence
     blend_candidate: BlendCandidate
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion
     decide_package: DecidePackage
     replay_features: ReplayFeatures
+
+    @model_validator(mode="after")
+    def _every_end_of_the_search_is_a_valid_choice(self) -> Self:
+        for name, values in self.tune_sequence.search.items():
+            where = f"tune_sequence.search.{name}"
+            if not isinstance(getattr(self.train_sequence, name, None), int | float):
+                raise ValueError(f"{where}: train_sequence has no number of this name")
+            if not values.low < values.high or (values.log and values.low <= 0):
+                raise ValueError(f"{where}: expected low < high, and low > 0 where log is true")
+            for end in (values.low, values.high):
+                try:
+                    TrainSequence.model_validate(self.train_sequence.model_dump() | {name: end})
+                except ValidationError as error:
+                    raise ValueError(f"{where}: {end:g} is no {name}: {error.errors()[0]['msg']}") from error
+        return self
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -43,13 +43,20 @@ class Registry:
 
         self._client = MlflowClient(tracking_uri=uri)
 
-    def open_run(self, run_id: str) -> str:
-        """The MLflow run that belongs to ``run_id``, made when it is not there; returns MLflow's id."""
-        experiment = self._experiment()
-        found = self._client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run_id}'", max_results=1)
+    def open_run(self, run_id: str, experiment: str = EXPERIMENT, parent: str = "") -> str:
+        """The MLflow run that belongs to ``run_id``, made when it is not there; returns MLflow's id.
+
+        Args:
+            run_id: Ours.
+            experiment: In which it is shown.
+            parent: MLflow's id of the run it is a part of.
+        """
+        place = self._experiment(experiment)
+        found = self._client.search_runs([place], f"tags.`{RUN_TAG}` = '{run_id}'", max_results=1)
         if found:
             return str(found[0].info.run_id)
-        run = self._client.create_run(experiment, tags={RUN_TAG: run_id}, run_name=run_id)
+        tags = {RUN_TAG: run_id} | ({"mlflow.parentRunId": parent} if parent else {})
+        run = self._client.create_run(place, tags=tags, run_name=run_id)
         return str(run.info.run_id)
 
     def log(
@@ -121,9 +128,9 @@ class Registry:
             self._client.set_registered_model_alias(MODEL, CHAMPION_ALIAS, version)
         return True
 
-    def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(EXPERIMENT)
-        return str(found.experiment_id if found else self._client.create_experiment(EXPERIMENT))
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        return str(found.experiment_id if found else self._client.create_experiment(name))
 
     def _ensure_model(self) -> None:
         if not self._client.search_registered_models(f"name='{MODEL}'"):

@@ -15,6 +15,8 @@ from pipelines.settings import Settings
 from pipelines.snapshot import Entry, Snapshot, entries_of_commit, listed_files, tree_id
 
 RUN_FOLDER = "run"
+TRAINING = "train_recommender"
+"""The DAG whose runs have workspaces of their own names."""
 
 
 class WorkspaceError(Exception):
@@ -41,6 +43,11 @@ def workspace_path(settings: Settings, run_id: str) -> Path:
         # Airflow's run ids hold colons and a plus; a digest keeps two ids apart that read alike.
         readable = f"{readable.lstrip('.')}-{hashlib.sha256(run_id.encode()).hexdigest()[:6]}"
     return settings.workspaces.resolve() / readable
+
+
+def workspace_of(settings: Settings, dag_id: str, run_id: str) -> Path:
+    """Where a run of a DAG works; run ids are unique within a DAG only."""
+    return workspace_path(settings, run_id if dag_id == TRAINING else f"{dag_id}-{run_id}")
 
 
 def open_workspace(settings: Settings, run_id: str) -> Workspace:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from benchmarks.sequences.arguments import add_arguments, chosen_systems, refused
+from benchmarks.sequences.arguments import add_arguments, refused
 from benchmarks.sequences.experiment import Experiment
 from benchmarks.sequences.findings import LEAVE_ONE_OUT
 from benchmarks.sequences.planning import Plan
@@ -17,7 +17,7 @@ from benchmarks.sequences.plot import draw
 from benchmarks.sequences.reading import SequencesError, read_sequences
 from benchmarks.sequences.report import SHOWN, report, table
 from benchmarks.sequences.splits import split
-from benchmarks.sequences.systems import all_systems
+from benchmarks.sequences.systems import select_systems
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
@@ -34,17 +34,26 @@ def main() -> None:
     try:
         sequences = read_sequences(asked.data)
         asked.out.mkdir(parents=True, exist_ok=True)
-    except SequencesError as error:
+        systems = select_systems(asked.models)
+    except (SequencesError, ValueError) as error:
         sys.exit(refused(str(error)))
     except OSError as error:
         sys.exit(refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
-    systems = chosen_systems(all_systems(), asked.models)
-    parts = split(sequences.interactions)
+    whole_split = split(sequences.interactions)
+    parts = whole_split.asking()
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     experiment = Experiment(
         parts, LEAVE_ONE_OUT, asked.seen, Plan(60 * asked.budget_minutes, asked.seeds), deadline, progress
     )
-    findings = experiment.run(systems)
+    if len(parts.test) < len(whole_split.test):
+        experiment.cut(
+            f"of {len(whole_split.test):,} users {len(parts.test):,} are ranked, drawn: they are too many"
+        )
+    try:
+        experiment.run(systems)
+    except Exception as error:  # what was measured until then is reported all the same
+        experiment.cut(f"the run ended early with {type(error).__name__}: {error}")
+    findings = experiment.findings
     budget = {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds}
     with progress.during("intervals"):
         whole = report(sequences, parts, findings, asked.seen, budget)
@@ -53,6 +62,8 @@ def main() -> None:
     (asked.out / "table.md").write_text(table(whole) + "\n")
     draw(whole, asked.out / "sequences.png", metric=SHOWN[0], title=TITLE)
     print(table(whole))
+    if not findings.outcomes:
+        sys.exit("no system could be measured: see what was cut in the report")
 
 
 def _arguments() -> argparse.Namespace:

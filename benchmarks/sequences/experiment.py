@@ -14,12 +14,13 @@ from benchmarks.sequences.splits import Questions
 from benchmarks.sequences.systems import System, depends_on_seed, tokens_of
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Ranking, Seen, metrics_at, rank_catalog, target_ranks
+from pipelines.ranking.fitting.weights import WeightsError
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.retriever import Retriever
 from pipelines.retrieval.tuning import Deadline, Trial, Tuned, choices_of, tune
 
 SEED = 1
-DEPTH = 200
+DEPTH = 300
 """Candidates that a retriever hands on to a blend."""
 JUDGED_USERS = 8_000
 """Validation users that choices are tuned on, at most; the same for all."""
@@ -74,21 +75,22 @@ class Experiment:
         try:
             work(system, *given)
         except Exception as error:
-            self._cut(f"{system.name}: failed with {type(error).__name__}: {error}")
+            self.cut(f"{system.name}: failed with {type(error).__name__}: {error}")
 
-    def _cut(self, what: str) -> None:
+    def cut(self, what: str) -> None:
+        """Say, now and in the report, what is left out."""
         self.findings.cut.append(what)
         self._progress.note(what)
 
     def _choose(self, system: System, rest: Sequence[System]) -> None:
         if self.findings.configs and self._deadline.left < self._plan.finish:
-            self._cut(f"{system.name}: left out, the time is used up")
+            self.cut(f"{system.name}: left out, the time is used up")
             return
         self._progress.fresh_peak()
         with self._progress.during(f"{system.name}: tuning"):
             tuned = self._tune(system, rest)
         if tuned.is_cut:
-            self._cut(f"{system.name}: the time ended its tuning after {len(tuned.trials)} trials")
+            self.cut(f"{system.name}: the time ended its tuning after {len(tuned.trials)} trials")
         self.findings.trials[system.name] = tuned.trials
         self.findings.configs[system.name] = tuned.best.config
         cost = Cost(sum(trial.seconds for trial in tuned.trials), tuned.best.seconds)
@@ -148,8 +150,12 @@ class Experiment:
         blends = []
         for name, members in members_of_blends(systems).items():
             rankings = {member: self._rankings[member, self._protocol.validation] for member in members}
-            with self._progress.during(f"{name}: learning weights"):
-                blend = learn_blend(name, rankings, self._split.validation, self._deadline.is_over)
+            try:
+                with self._progress.during(f"{name}: learning weights"):
+                    blend = learn_blend(name, rankings, self._split.validation, self._deadline.is_over)
+            except WeightsError as error:
+                self.cut(f"{name}: {error}")
+                continue
             self.findings.learned[name] = blend.learned
             blends.append((blend, members))
         return blends
@@ -158,7 +164,7 @@ class Experiment:
         for (blend, members), asked in product(blends, answers):
             there = {name: self._rankings[name, asked] for name in members if (name, asked) in self._rankings}
             if len(there) < len(members):
-                self._cut(
+                self.cut(
                     f"{blend.name}: not ranked on {asked.split} ({asked.trained_on}): a member is missing"
                 )
                 continue
@@ -180,13 +186,12 @@ class Experiment:
         """Fit what is drawn with further seeds, and rank it and the blends, while the time suffices."""
         if self._plan.seeds == 1:
             return
-        train = self._learned_from(self._protocol.validation)
-        drawn = [s for s in systems if depends_on_seed(s.make, self.findings.configs[s.name], train)]
+        drawn = [system for system in systems if self._is_drawn(system)]
         costs = [self.findings.costs[system.name] for system in drawn]
         seconds = sum(2 * cost.fit_seconds + RANKINGS * cost.rank_seconds for cost in costs)
         for seed in range(SEED + 1, SEED + self._plan.seeds):
             if self._deadline.left - self._plan.finish < seconds:
-                self._cut(
+                self.cut(
                     f"seeds {seed} to {self._plan.seeds}: a seed takes {seconds:.0f} s, the time is used up"
                 )
                 return
@@ -195,6 +200,11 @@ class Experiment:
                 self._attempt(self._refit, system, seed, self._protocol.refitted)
             self._rank_blends(blends, self._protocol.chosen)
             self._rank_blends(blends, self._protocol.refitted)
+
+    def _is_drawn(self, system: System) -> bool:
+        return system.is_neural or depends_on_seed(
+            system.make, self.findings.configs[system.name], self._learned_from(self._protocol.validation)
+        )
 
 
 def changes(start: Any, config: Any) -> str:

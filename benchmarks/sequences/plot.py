@@ -27,7 +27,7 @@ def draw(whole: dict[str, Any], file: Path, *, metric: str, title: str) -> None:
     for row in ours:
         best[row["system"]] = max(row["value"], best.get(row["system"], 0.0))
     systems = sorted(best, key=lambda name: best[name])
-    figure, axis = pyplot.subplots(figsize=(9, 1.6 + 0.45 * len(systems)))
+    figure, axis = pyplot.subplots(figsize=(9, 2.4 + 0.45 * len(systems)), layout="constrained")
     trainings = list(dict.fromkeys(row["trained_on"] for row in ours))
     thickness = THICKNESS / max(1, len(trainings))
     for number, (trained_on, colour) in enumerate(zip(trainings, COLOURS, strict=False)):
@@ -48,21 +48,12 @@ def draw(whole: dict[str, Any], file: Path, *, metric: str, title: str) -> None:
             label=trained_on.replace("_", " "),
             capsize=2,
         )
-    for row in sorted((row for row in rows if not row["seeds"]), key=lambda row: row["value"])[-3:]:
-        axis.axvline(row["value"], color="grey", linestyle=":", linewidth=1)
-        name = row["system"].removeprefix("published: ")
-        axis.annotate(
-            name,
-            (row["value"], -0.75),
-            rotation=90,
-            fontsize=7,
-            color="dimgrey",
-            ha="right",
-            va="bottom",
-        )
+    published = sorted((row for row in rows if not row["seeds"]), key=lambda row: row["value"])[-3:]
+    for row, style in zip(published, (":", "-.", "--"), strict=False):
+        said = f"{row['system']} ({row['trained_on'].replace('_', ' ')})"
+        axis.axvline(row["value"], color="dimgrey", linestyle=style, linewidth=1.2, label=said)
     axis.set_yticks(range(len(systems)), systems)
     axis.set(xlabel=title, ylim=(-0.8, len(systems) - 0.4))
-    axis.legend(title="learned from", loc="lower right", fontsize=8)
-    figure.tight_layout()
+    figure.legend(title="learned from", loc="outside lower center", fontsize=8, ncols=2)
     figure.savefig(file, dpi=110)
     pyplot.close(figure)

@@ -9,17 +9,17 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from benchmarks.sequences.arguments import add_arguments, chosen_systems, refused
+from benchmarks.sequences.arguments import add_arguments, refused
 from benchmarks.sequences.experiment import Experiment
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.plot import draw
 from benchmarks.sequences.report import table
+from benchmarks.sequences.systems import select_systems
 from benchmarks.sequences.watching import Progress
 from benchmarks.sessions.protocol import PROTOCOL
 from benchmarks.sessions.reading import SessionFileError, read_sessions
 from benchmarks.sessions.report import COLUMNS, SHOWN, report
 from benchmarks.sessions.splits import split
-from benchmarks.sessions.systems import session_systems
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
 from pipelines.tables import write_json
@@ -36,15 +36,19 @@ def main() -> None:
         files = {"train": read_sessions(asked.train), "test": read_sessions(asked.test)}
         parts = split(files["train"], files["test"])
         asked.out.mkdir(parents=True, exist_ok=True)
-    except SessionFileError as error:
+        systems = select_systems(asked.models)
+    except (SessionFileError, ValueError) as error:
         sys.exit(refused(str(error)))
     except OSError as error:
         sys.exit(refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
-    systems = chosen_systems(session_systems(), asked.models)
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
     plan = Plan(60 * asked.budget_minutes, asked.seeds)
     experiment = Experiment(parts, PROTOCOL, Seen.KEPT, plan, deadline, progress)
-    findings = experiment.run(systems)
+    try:
+        experiment.run(systems)
+    except Exception as error:  # what was measured until then is reported all the same
+        experiment.cut(f"the run ended early with {type(error).__name__}: {error}")
+    findings = experiment.findings
     with progress.during("intervals"):
         whole = report(files, parts, findings, {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds})
     whole["protocol"]["minutes"] = round((monotonic() - began) / 60, 2)

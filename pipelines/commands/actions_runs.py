@@ -109,6 +109,30 @@ def finish_run(
         say(finish_run(_ledger(), workspace, task))
 
 
+@app.command("open_tuning")
+def open_tuning(
+    workspace: WorkspaceOption,  # noqa: ARG001 - as in open_run
+    run_id: Annotated[str, typer.Option(help="Id of the run.")],
+) -> None:
+    """Make the workspace of a search for better choices."""
+    from pipelines.actions.open_tuning import open_tuning
+
+    with explained():
+        say(open_tuning(settings(), run_id))
+
+
+@app.command("tune_sequence")
+def tune_sequence(
+    workspace: WorkspaceOption,
+    budget_minutes: Annotated[float, typer.Option(help="How long the search may take.", min=0)],
+) -> None:
+    """Search for better choices of the sequence model."""
+    from pipelines.actions.tune_sequence import tune_sequence
+
+    with explained():
+        say(str(tune_sequence(_registry(), workspace, budget_minutes, say)["note"]))
+
+
 @app.command("publish_events")
 def publish_events(workspace: WorkspaceOption) -> None:
     """Say which accepted batches nobody was told of yet."""

@@ -11,12 +11,13 @@ from typing import Any
 
 from pipelines.settings import Settings
 from pipelines.stack.airflow_api import Airflow
-from pipelines.workspace import workspace_path
+from pipelines.workspace import workspace_of
 
 Say = Callable[[str], None]
 HEARTBEAT_SECONDS = 15
 POLL_SECONDS = 1.0
 SHOWN_STATES = {"success": "done", "failed": "FAILED", "up_for_retry": "failed, is tried again after"}
+TRAINING_TASKS = ("train_sequence", "tune_sequence")
 FRAMES = ("::group::", "::endgroup::")
 """Lines by which Airflow's page folds a log."""
 
@@ -90,7 +91,7 @@ def follow(
         AirflowError: Airflow went away.
     """
     display, seen = Display(say, terminal), set[tuple[str, str, int]]()
-    workspace = workspace_path(settings, run_id)
+    workspace = workspace_of(settings, dag_id, run_id)
     began = time.monotonic()
     while True:
         # The run first: when it has ended, the tasks read after it are all in their last state.
@@ -158,7 +159,7 @@ def _present(settings: Settings, tasks: list[dict[str, Any]], workspace: Path, e
 def _running(settings: Settings, task: dict[str, Any], workspace: Path) -> str:
     if task["state"] == "deferred" and task["task_id"] == "approve_release":
         return f"approve_release waits for your approval at {settings.airflow}/required_actions"
-    detail = training_progress(workspace) if task["task_id"] == "train_sequence" else ""
+    detail = training_progress(workspace) if task["task_id"] in TRAINING_TASKS else ""
     return f"{task['task_id']} {task['state']} for {_duration(task):.0f} s" + (
         f" ({detail})" if detail else ""
     )

@@ -6,6 +6,8 @@ from scipy import sparse
 
 from pipelines.retrieval.interactions import Interactions
 
+LISTS = 2_000
+"""Lists whose diversity is computed, at most; drawn."""
 LATEST = 50
 """Events of a user that count for co-occurrence, so that its cost stays linear in the users."""
 
@@ -66,7 +68,7 @@ class ListQuality:
         """
         placed = lists >= 0
         count = placed.sum(axis=1)
-        used = np.flatnonzero(count > 1)
+        used = np.random.default_rng(1).permutation(np.flatnonzero(count > 1))[:LISTS]
         if not len(used):
             return 0.0
         row, column = np.nonzero(placed[used])

@@ -39,6 +39,11 @@ class Purchases:
             self, **{name: getattr(self, name)[keep] for name in ("shopper", "item", "basket", "day", "week")}
         )
 
+    def as_of(self, week: int) -> "Purchases":
+        """What was bought before ``week`` began, seen from its start; of ``week`` and later nothing is left."""
+        past = self.before(week)
+        return replace(past, day=past.day - 7.0 * (week - self.moment_week), moment_week=week)
+
     def age(self, week: int, rows: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Days from each purchase to the start of ``week``; an hour of a clock change cannot make it negative."""
         start = 7.0 * (week - self.moment_week)

@@ -29,7 +29,7 @@ class CandidateLists:
             depth: Places, fewer when the catalog is smaller.
         """
         depth = min(depth, scores.shape[1])
-        user, near = np.nonzero(scores >= _reached_by(scores, depth)[:, None])
+        user, near = np.nonzero(_may_be_listed(scores, depth))
         count = np.bincount(user, minlength=len(scores))
         spot = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
         score = np.full((len(scores), int(count.max(initial=depth))), -np.inf, np.float32)
@@ -55,6 +55,16 @@ class CandidateLists:
     def first(self, places: int) -> "CandidateLists":
         """Every list cut after some places."""
         return CandidateLists(self.item[:, :places], self.score[:, :places], self.items)
+
+
+def _may_be_listed(scores: NDArray[np.float32], depth: int) -> NDArray[np.bool_]:
+    """Whether an item can be among the ``depth`` best of its row: true of all that are, and of not many more."""
+    reached = _reached_by(scores, depth)
+    near = scores >= reached[:, None]
+    for user in np.flatnonzero(near.sum(axis=1) > 4 * depth):
+        # Mostly what a sparse retriever says nothing of: of what scores the same the first in the catalog do.
+        near[user, np.flatnonzero(scores[user] == reached[user])[depth:]] = False
+    return near
 
 
 def _reached_by(scores: NDArray[np.float32], depth: int) -> NDArray[np.float32]:

@@ -34,6 +34,7 @@ PLAIN = (
     Component("markov", "share"),
     Component("neighbours", "log"),
     Component("neighbours", "share"),
+    Component("als", "share"),
 )
 """What is blended besides the neural part."""
 

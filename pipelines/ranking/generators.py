@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.ranking.bundle import read_archive
 from pipelines.ranking.catalog import Catalog, Shopper
 from pipelines.ranking.components import DECAYS
+from pipelines.retrieval.factors import Factors
 from pipelines.retrieval.frequency import score_due, score_frequency
 from pipelines.retrieval.markov import Transitions
 from pipelines.retrieval.neighbours import Neighbours
@@ -27,6 +28,7 @@ class Generators:
         systems: Names of the scores, in a fixed order.
         markov: Transitions, None when no blend uses them.
         neighbours: User kNN, None when no blend uses it.
+        als: Matrix factorisation, None when no blend uses it.
         sequence: The neural part, None when no blend uses it.
     """
 
@@ -34,6 +36,7 @@ class Generators:
     systems: tuple[str, ...]
     markov: Transitions | None
     neighbours: Neighbours | None
+    als: Factors | None
     sequence: SequenceScorer | None
 
     @classmethod
@@ -48,6 +51,7 @@ class Generators:
             systems=tuple(sorted(systems)),
             markov=Transitions.load(bundle / "markov.npz") if "markov" in systems else None,
             neighbours=Neighbours.load(bundle / "neighbours.npz") if "neighbours" in systems else None,
+            als=Factors.load(bundle / "als.npz") if "als" in systems else None,
             sequence=SequenceScorer(read_archive(bundle / "sequence.npz"), catalog.sellable)
             if "sequence" in systems
             else None,
@@ -86,6 +90,8 @@ class Generators:
             found["markov"] = self.markov.score(shopper.item, shopper.age)[sellable]
         if self.neighbours is not None and "neighbours" in systems:
             found["neighbours"] = self.neighbours.score(shopper.item, shopper.age)[sellable]
+        if self.als is not None and "als" in systems:
+            found["als"] = self.als.score(shopper.item, shopper.age)[sellable]
         if self.sequence is not None and "sequence" in systems:
             scores = self.sequence.score(shopper.item, shopper.age, shopper.basket, tables)
             found["sequence"] = scores.astype(np.float64)

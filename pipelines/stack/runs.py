@@ -11,24 +11,26 @@ from pipelines.workspace import workspace_path
 
 INGEST = "ingest_events"
 TRAIN = "train_recommender"
+TUNE = "tune_recommender"
 ACTIVE_STATES = ("queued", "running")
 ASSET_WAIT_SECONDS = 60
 
 
-def wait_for_dags(airflow: Airflow, seconds: float = 90) -> None:
+def wait_for_dags(airflow: Airflow, *besides: str, seconds: float = 90) -> None:
     """Wait until Airflow has read the DAG files; on a first start this takes a few seconds.
 
     Raises:
         AirflowError: A DAG file cannot be read, or the DAGs do not appear.
     """
     end = time.monotonic() + seconds
-    while not {INGEST, TRAIN} <= airflow.dag_ids():
+    wanted = (INGEST, TRAIN, *besides)
+    while not airflow.dag_ids().issuperset(wanted):
         errors = airflow.import_errors()
         if errors:
             raise AirflowError("Airflow cannot read these DAG files:\n" + "\n".join(errors))
         if time.monotonic() > end:
             raise AirflowError(
-                f"The DAGs {INGEST} and {TRAIN} did not appear in {seconds:.0f} s; "
+                f"The DAGs {', '.join(wanted)} did not appear in {seconds:.0f} s; "
                 "see airflow-dag-processor.log among the logs that `shoploop status` names"
             )
         time.sleep(0.5)

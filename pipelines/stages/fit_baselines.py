@@ -7,7 +7,13 @@ import numpy as np
 from pipelines.evaluation.folds import read_folds
 from pipelines.params import load_params
 from pipelines.ranking.bundle import write_arrays
-from pipelines.retrieval.fitting.baselines import codes, fit_companions, fit_neighbours, fit_transitions
+from pipelines.retrieval.fitting.baselines import (
+    codes,
+    fit_companions,
+    fit_factors,
+    fit_neighbours,
+    fit_transitions,
+)
 from pipelines.retrieval.fitting.reading import column, read_purchases
 from pipelines.tables import read_table
 
@@ -23,6 +29,7 @@ def main() -> None:
         purchases = read_purchases(features, ITEMS, moment.at_us, moment.week)
         fit_transitions(params, features, purchases.item_ids).save(out / "markov.npz")
         fit_neighbours(params, purchases).save(out / "neighbours.npz")
+        fit_factors(params.als, purchases).save(out / "als.npz")
         write_arrays(out / "companions.npz", fit_companions(features, purchases.item_ids))
         write_arrays(out / "catalog.npz", _catalog(features, purchases.item_ids))
         print(f"{fold}: {len(purchases.item_ids):,} items, {len(purchases.user_ids):,} shoppers", flush=True)

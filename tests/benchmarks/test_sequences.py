@@ -16,14 +16,14 @@ from benchmarks.sequences.published import BEAUTY
 from benchmarks.sequences.reading import SequencesError, read_sequences
 from benchmarks.sequences.report import goals, report, table
 from benchmarks.sequences.splits import split
-from benchmarks.sequences.systems import System, all_systems, depends_on_seed
+from benchmarks.sequences.systems import System, depends_on_seed, plain_systems, select_systems
 from benchmarks.sequences.watching import Progress
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.tuning import Deadline
 from pipelines.settings import CHECKOUT
 
-MARKOV = all_systems()["markov"]
+MARKOV = plain_systems()["markov"]
 
 
 def written(tmp_path: Path, content: str | bytes) -> Path:
@@ -88,6 +88,14 @@ def test_split__keeps_short_users_for_learning_only() -> None:
     assert parts.test.target.tolist() == [3, 4]
 
 
+def test_split__asks_as_many_users_as_may_be_ranked() -> None:
+    parts = split(Interactions.of([[0, 1, 2, 3], [4, 0, 1], [1, 2, 3], [2, 3, 4]], 5)).asking(cells=14)
+    assert len(parts.test) == len(parts.validation) == 2
+    assert len(parts.all_but_last) == 4
+    before = parts.test.histories.from_end(1).tolist()
+    assert parts.validation.target.tolist() == before  # the same users
+
+
 def chains(users: int = 120, items: int = 40) -> str:
     """Users that walk along a ring of items, now and then with a step aside."""
     random = np.random.default_rng(5)
@@ -103,7 +111,7 @@ def test_command__measures_a_file_it_has_never_seen(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.sequences", "--data", str(written(tmp_path, chains()))]
     command += ["--out", str(tmp_path / "out"), "--models", "popularity", "markov"]
     done = subprocess.run(
-        [*command, "--seeds", "2", "--budget-minutes", "0.1"], cwd=CHECKOUT, capture_output=True, text=True
+        [*command, "--seeds", "2", "--budget-minutes", "5"], cwd=CHECKOUT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     whole = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -128,7 +136,6 @@ def test_command__refuses_with_one_line_and_code_two(tmp_path: Path) -> None:
     for content, more in (
         ("1 2 3 4\n2\n", []),
         (chains(), ["--seeds", "0"]),
-        (chains(), ["--models", "magic"]),
     ):
         command = [sys.executable, "-m", "benchmarks.sequences", "--out", str(tmp_path / "out")]
         command += ["--data", str(written(tmp_path, content)), *more]
@@ -136,6 +143,13 @@ def test_command__refuses_with_one_line_and_code_two(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
         assert done.stderr.strip()
+
+
+def test_select_systems__takes_their_order_and_names_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.sequences.systems.all_systems", plain_systems)
+    assert [system.name for system in select_systems(["markov", "popularity"])] == ["popularity", "markov"]
+    with pytest.raises(ValueError, match=r"--models: expected some of popularity, .* found 'magic'"):
+        select_systems(["markov", "magic"])
 
 
 class Fails:
@@ -158,7 +172,7 @@ def test_experiment__one_system_that_fails_does_not_take_the_report_along(tmp_pa
     experiment = Experiment(
         parts, LEAVE_ONE_OUT, Seen.FILTERED, Plan(60, 1), deadline, Progress(lines.append, lambda: 1.0)
     )
-    known = all_systems()
+    known = plain_systems()
     findings = experiment.run(
         [known["popularity"], System("fails", lambda config: Fails(), None), known["markov"]]
     )
@@ -173,7 +187,7 @@ def test_experiment__without_time_measures_the_first_system_only(tmp_path: Path)
     parts = split(read_sequences(written(tmp_path, chains(30))).interactions)
     progress = Progress(lambda line: None, lambda: 0.0)
     findings = Experiment(parts, LEAVE_ONE_OUT, Seen.KEPT, Plan(0.001, 3), Deadline(0), progress).run(
-        [all_systems()["popularity"], all_systems()["markov"]]
+        [plain_systems()["popularity"], plain_systems()["markov"]]
     )
     assert list(findings.of(TEST_REFITTED)) == ["popularity"]
     assert any("markov: left out" in line for line in findings.cut)
@@ -182,25 +196,43 @@ def test_experiment__without_time_measures_the_first_system_only(tmp_path: Path)
 def test_plan__shares_what_is_left_and_keeps_back_what_is_owed() -> None:
     plan = Plan(1000, seeds=3)
     quick, neural = System("quick", Fails, None), System("deep", Fails, None, is_neural=True)
-    assert plan.share(1000, [quick, quick, neural], []) == pytest.approx((1000 - 80) / 10)
+    assert plan.share(1000, [quick, quick, neural], []) == pytest.approx((1000 - 120) / 10)
     # A system that is done owes a fit and a ranking, the one to come three rankings.
     done = [Cost(fit_seconds=30, rank_seconds=10)]
-    assert plan.share(700, [neural], done) == pytest.approx(700 - 80 - 40 - 30)
+    assert plan.share(700, [neural], done) == pytest.approx(700 - 120 - 40 - 30)
     assert (plan.refits(quick), plan.refits(neural)) == (1, 5)
 
 
-def test_depends_on_seed__of_counts_is_false() -> None:
-    parts = split(Interactions.of([[0, 1, 2, 3], [4, 0, 1], [1, 2, 3]], 5))
-    assert not depends_on_seed(MARKOV.make, MARKOV.config, parts.all_but_last_two)
+class Drawn(Fails):
+    """Scores that are drawn."""
 
-    class Drawn(Fails):
-        def fit(self, train: Interactions, *, seed: int, watch: object = None) -> None:
-            self.seed = seed
+    def fit(self, train: Interactions, *, seed: int, watch: object = None) -> None:
+        self.seed = seed
 
-        def score(self, histories: Interactions) -> np.ndarray:
-            return np.random.default_rng(self.seed).random((len(histories), histories.items))
+    def score(self, histories: Interactions) -> np.ndarray:
+        return np.random.default_rng(self.seed).random((len(histories), histories.items)).astype(np.float32)
 
-    assert depends_on_seed(lambda config: Drawn(), None, parts.all_but_last_two)
+
+def test_depends_on_seed__of_counts_is_false_and_of_what_refuses_is_true() -> None:
+    train = Interactions.of([[0, 1, 2, 3], [4, 0, 1], [1, 2, 3]], 5)
+    assert not depends_on_seed(MARKOV.make, MARKOV.config, train)
+    assert depends_on_seed(lambda config: Drawn(), None, train)
+    assert depends_on_seed(lambda config: Fails(), None, train)
+
+
+def test_experiment__repeats_what_is_drawn_and_the_blends_with_it(tmp_path: Path) -> None:
+    parts = split(read_sequences(written(tmp_path, chains(40))).interactions)
+    progress = Progress(lambda line: None, lambda: 0.0)
+    systems = [MARKOV, System("drawn", lambda config: Drawn(), None)]
+    findings = Experiment(parts, LEAVE_ONE_OUT, Seen.FILTERED, Plan(60, 3), Deadline(60), progress).run(
+        systems
+    )
+    assert findings.cut == []
+    for asked in (VALIDATION, TEST, TEST_REFITTED):
+        count = {system: len(found) for system, found in findings.of(asked).items()}
+        assert count == {"markov": 1, "drawn": 3, "blend": 3}
+    first, second, _ = findings.outcomes["drawn", TEST_REFITTED]
+    assert first.rank.tolist() != second.rank.tolist()
 
 
 def row(system: str, value: float, trained_on: str = "all_but_last", metric: str = "ndcg_at_10") -> dict:

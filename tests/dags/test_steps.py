@@ -69,7 +69,7 @@ def test_action__that_acted_succeeds_though_its_note_cannot_be_written(
 ) -> None:
     nowhere = Settings(home=workspace / "home", checkout=workspace, airflow_url="http://127.0.0.1:9")
     monkeypatch.setattr(steps, "settings", lambda: nowhere)
-    monkeypatch.setattr(steps, "workspace_path", lambda *_: workspace)
+    monkeypatch.setattr(steps, "workspace_of", lambda *_: workspace)
     result = {"release_id": "r-44-aaaaaaaa", "note": "r-44-aaaaaaaa is live"}
     write_result(workspace, "work", result)
     action = steps.Action(task_id="work", arguments=["--what", "0"])

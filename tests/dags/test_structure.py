@@ -26,7 +26,7 @@ def stage_tasks(dag: Any) -> list[str]:
 
 
 def test_dags__are_these(dags: dict[str, Any]) -> None:
-    assert set(dags) == {"ingest_events", "train_recommender", "rollback_release"}
+    assert set(dags) == {"ingest_events", "train_recommender", "tune_recommender", "rollback_release"}
 
 
 def test_train_recommender__mirrors_dvc_yaml_one_to_one(dags: dict[str, Any]) -> None:
@@ -100,6 +100,17 @@ def test_train_recommender__form_offers_what_params_yaml_says(dags: dict[str, An
     assert form["model_size"] in form.get_param("model_size").schema["enum"]
 
 
+def test_tune_recommender__searches_once_the_features_are_built(dags: dict[str, Any]) -> None:
+    dag = dags["tune_recommender"]
+    order = [task.task_id for task in dag.topological_sort()]
+
+    assert order == ["open_tuning", "validate_data", "split_weeks", "build_features", "tune_sequence"]
+    assert dag.get_task("tune_sequence").pool == "gpu"
+    longest = dag.params.get_param("budget_minutes").schema["maximum"]
+    assert timedelta(minutes=longest) < dag.get_task("tune_sequence").execution_timeout
+    assert dag.schedule is None
+
+
 def test_every_action__has_a_time_limit_and_no_bad_batch_a_second_try(dags: dict[str, Any]) -> None:
     actions = [task for dag in dags.values() for task in dag.tasks if hasattr(task, "action")]
 
@@ -122,7 +133,9 @@ def test_publishing__is_by_one_task_each(dags: dict[str, Any]) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["ingest_events", "train_recommender", "rollback_release"])
+@pytest.mark.parametrize(
+    "name", ["ingest_events", "train_recommender", "tune_recommender", "rollback_release"]
+)
 def test_dag_file__holds_schedules_and_edges_only(name: str) -> None:
     source = (ROOT / "dags" / f"{name}.py").read_text()
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]

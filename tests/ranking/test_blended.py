@@ -27,7 +27,7 @@ def recommender_of(popularity: list[int]) -> BlendedRecommender:
     catalog = Catalog(ids, list(ids), np.array(popularity, np.float32), np.arange(len(ids)))
     nobody = np.full((len(ids), 1), -1, np.int32)
     companions = (nobody, np.zeros(nobody.shape, np.float32), nobody)
-    generators = Generators(catalog, SYSTEMS, markov=None, neighbours=None, sequence=None)
+    generators = Generators(catalog, SYSTEMS, markov=None, neighbours=None, als=None, sequence=None)
     return BlendedRecommender({"blends": {"blend": BLEND}}, catalog, generators, companions)
 
 

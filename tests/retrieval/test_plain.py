@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy import sparse
+from threadpoolctl import threadpool_limits
 
+from pipelines.features.purchases import Purchases
+from pipelines.params import Als
+from pipelines.retrieval.factors import Factors
+from pipelines.retrieval.fitting.baselines import fit_factors
 from pipelines.retrieval.frequency import score_due, score_frequency
 from pipelines.retrieval.markov import Transitions
 from pipelines.retrieval.neighbours import Neighbours
@@ -55,3 +62,42 @@ def test_neighbours__the_like_vote_and_the_own_profile_does_not() -> None:
     )
     assert model.score(np.array([0]), np.array([0.0])).tolist() == pytest.approx([root / 2, root / 2, 0])
     assert model.score(np.array([2]), np.array([0.0])).tolist() == [0, 0, 0]
+
+
+def test_factors__a_shopper_is_solved_for_from_the_purchases() -> None:
+    # One factor: the vector of a shopper of item 0 is (1 + 2) * 1 / (gram + 2 * 1 * 1), gram being 1 + 4 + 1 of reg.
+    model = Factors(
+        np.array([[1.0], [2.0], [-1.0]], np.float32), np.array([[7.0]]), np.array([0.5]), np.array([2.0])
+    )
+    assert model.score(np.array([0]), np.array([0.0])).tolist() == pytest.approx([3 / 9, 6 / 9, 0])
+    # A week later the purchase counts half: (1 + 1) * 1 / (7 + 1).
+    assert model.score(np.array([0]), np.array([7.0]))[0] == pytest.approx(2 / 8)
+
+
+def test_fit_factors__known_shoppers_get_the_vector_that_the_fit_gives_them() -> None:
+    generator = np.random.default_rng(3)
+    shopper, item = np.repeat(np.arange(30), 8), generator.integers(0, 12, 240)
+    purchases = Purchases(
+        shopper=shopper.astype(np.int32),
+        item=item.astype(np.int32),
+        basket=np.arange(240, dtype=np.int32),
+        day=-generator.uniform(0, 60, 240),
+        week=np.zeros(240, np.int32),
+        user_ids=np.arange(30).astype(str),
+        item_ids=np.arange(12).astype(str),
+        item_type=np.zeros(12, np.int32),
+        moment_week=1,
+    )
+    choices = Als(factors=4, iterations=5, regularization=0.5, alpha=2.0, decay=0.9, seed=1)
+    model = fit_factors(choices, purchases)
+
+    mine = shopper == 5
+    weight = np.bincount(item[mine], 2.0 * 0.9 ** (-purchases.day[mine] / 7), 12)
+    confidence = sparse.csr_matrix(np.where(weight > 0, 1 + weight, 0).astype(np.float32))
+    with threadpool_limits(1, "blas"):
+        theirs = AlternatingLeastSquares(factors=4, regularization=0.5, alpha=1.0)
+        theirs.item_factors = model.vectors
+        expected = model.vectors @ theirs.recalculate_user(0, confidence)
+    found = model.score(item[mine], -purchases.day[mine])
+    assert found == pytest.approx(np.maximum(expected, 0), abs=1e-4)
+    assert (fit_factors(choices, purchases).vectors == model.vectors).all()

@@ -55,7 +55,7 @@ def assemble(
     )
     write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(parts.items, item_ids)})
     write_arrays(out / "popularity.npz", {"scores": popularity, "sellable": sellable})
-    for name in ("markov.npz", "neighbours.npz"):
+    for name in ("als.npz", "markov.npz", "neighbours.npz"):
         shutil.copyfile(parts.baselines / name, out / name)
     shutil.copyfile(parts.baselines / "companions.npz", out / "cooccurrence.npz")
     shutil.copyfile(parts.sequence / "sequence.npz", out / "sequence.npz")

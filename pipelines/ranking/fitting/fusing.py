@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from pipelines.ranking.candidate_lists import CandidateLists
 from pipelines.ranking.components import Component
-from pipelines.ranking.fitting.weights import CandidateSets, WeightsError, learn_blend, ndcg
+from pipelines.ranking.fitting.fusion_weights import Rivals, learn_weights
+from pipelines.ranking.fitting.weights import WeightsError
 from pipelines.ranking.fusion import FORMS, Fusion, spread
 
 Lists = Mapping[str, CandidateLists]
 Targets = NDArray[np.int64]
 
-PENALTY = 1e-4
 DEPTH = 60
 """Candidates of each retriever that weights are learned on."""
 USERS = 8_000
@@ -26,7 +26,8 @@ USERS = 8_000
 CELLS = 8_000_000
 """Cells of a dense matrix that is held at a time."""
 
-VARIANTS: tuple[tuple[str, ...], ...] = (("span",), ("log_span",), ("place",), tuple(FORMS))
+VARIANTS: tuple[tuple[str, ...], ...] = (tuple(FORMS), ("log_span",), ("place",))
+"""Forms that may be used together; all of them first, since they mostly win."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ def learn_fusion(
     parts = [_draw(random, np.flatnonzero(listed & (half == side))) for side in (0, 1)]
     if not all(len(part) for part in parts):
         parts = [np.flatnonzero(listed)] * 2  # too few users to hold any back
-    sets = [make_sets(lists, target, components, users) for users in parts]
+    rivals = [find_rivals(lists, target, components, users) for users in parts]
     tried: dict[str, tuple[float, list[Fusion]]] = {}
     for forms in VARIANTS:
         if tried and is_over():
             break
         used = [place for place, component in enumerate(components) if component.scale in forms]
-        tried["+".join(forms)] = _cross_fit(sets, components, used)
+        tried["+".join(forms)] = _cross_fit(rivals, components, used)
     best = max(tried, key=lambda name: tried[name][0])
     judged = {name: quality for name, (quality, _) in tried.items()}
     halves = tried[best][1]
@@ -84,15 +85,15 @@ def learn_fusion(
 
 
 def _cross_fit(
-    sets: Sequence[CandidateSets], components: Sequence[Component], used: list[int]
+    rivals: Sequence[Rivals], components: Sequence[Component], used: list[int]
 ) -> tuple[float, list[Fusion]]:
     """Quality on the half that was not learned from, and the fusion of each half."""
-    narrow = [CandidateSets(np.ascontiguousarray(s.values[:, :, used]), s.label, s.present) for s in sets]
-    weights = [learn_blend(one, PENALTY) for one in narrow]
-    quality = [ndcg(narrow[1 - side].values @ weights[side], narrow[1 - side]) for side in (0, 1)]
-    users = [len(one.label) for one in reversed(narrow)]
+    narrow = [one.only(used) for one in rivals]
+    weights = [learn_weights(one) for one in narrow]
+    quality = [narrow[1 - side].ndcg(narrow[1 - side].total(weights[side])) for side in (0, 1)]
+    users = [len(one.present) for one in reversed(narrow)]
     named = [components[place] for place in used]
-    fusions = [Fusion(dict(zip(named, (w / w.sum()).tolist(), strict=True))) for w in weights]
+    fusions = [Fusion(dict(zip(named, one.tolist(), strict=True))) for one in weights]
     return float(np.average(quality, weights=users)), fusions
 
 
@@ -115,50 +116,40 @@ def _listed(lists: Lists, target: Targets) -> NDArray[np.bool_]:
     return np.asarray(np.any(found, axis=0))
 
 
-def make_sets(
+def find_rivals(
     lists: Lists, target: Targets, components: Sequence[Component], users: NDArray[np.int64]
-) -> CandidateSets:
-    """Candidates of some users with the value of every component."""
-    items = next(iter(lists.values())).items
-    step = max(1, CELLS // items)
+) -> Rivals:
+    """The other candidates of some users, by how far each component puts them ahead of the target."""
+    step = max(1, CELLS // next(iter(lists.values())).items)
     parts = []
     for start in range(0, len(users), step):
         some = users[start : start + step]
         parts.append(
-            _some_sets({name: one.take(some) for name, one in lists.items()}, target[some], components)
+            _some_rivals({name: one.take(some) for name, one in lists.items()}, target[some], components)
         )
-    return _padded(parts)
+    width = max(part.present.shape[1] for part in parts)
+    missing = [(0, width - part.present.shape[1]) for part in parts]
+    lead = [np.pad(part.lead, ((0, 0), (0, 0), pad)) for part, pad in zip(parts, missing, strict=True)]
+    present = [np.pad(part.present, ((0, 0), pad)) for part, pad in zip(parts, missing, strict=True)]
+    return Rivals(np.concatenate(lead, axis=1), np.concatenate(present))
 
 
-def _some_sets(lists: Lists, target: Targets, components: Sequence[Component]) -> CandidateSets:
+def _some_rivals(lists: Lists, target: Targets, components: Sequence[Component]) -> Rivals:
     some = next(iter(lists.values()))
-    shape = (len(some), some.items)
+    shape, everyone = (len(some), some.items), np.arange(len(some))
     member = np.zeros(shape, np.float32)
     for one in lists.values():
         near = one.first(DEPTH)
         spread(member, near, np.ones(near.item.shape, np.float32))
+    member[everyone, target] = 0.0
     user, item = np.nonzero(member)
     count = np.bincount(user, minlength=len(some))
     spot = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-    width = int(count.max(initial=1))
-    values = np.zeros((len(some), width, len(components)))
+    lead = np.zeros((len(components), len(some), int(count.max(initial=1))), np.float32)
     for place, component in enumerate(components):
         dense = np.zeros(shape, np.float32)
         spread(dense, lists[component.system], FORMS[component.scale](lists[component.system]))
-        values[user, spot, place] = dense[user, item]
-    present = np.zeros((len(some), width), bool)
-    label = np.zeros((len(some), width))
+        lead[place, user, spot] = dense[user, item] - dense[user, target[user]]
+    present = np.zeros(lead.shape[1:], bool)
     present[user, spot] = True
-    label[user, spot] = item == target[user]
-    return CandidateSets(values, label, present)
-
-
-def _padded(parts: Sequence[CandidateSets]) -> CandidateSets:
-    width = max(part.label.shape[1] for part in parts)
-
-    def joined(name: str) -> NDArray[np.float64]:
-        arrays = [getattr(part, name) for part in parts]
-        missing = [((0, 0), (0, width - array.shape[1])) + ((0, 0),) * (array.ndim - 2) for array in arrays]
-        return np.concatenate([np.pad(array, pad) for array, pad in zip(arrays, missing, strict=True)])
-
-    return CandidateSets(joined("values"), joined("label"), joined("present").astype(bool))
+    return Rivals(lead, present)

@@ -29,11 +29,11 @@ class AlsConfig:
         history_window: Steps back that the history is asked with.
     """
 
-    embedding_size: int = 128
+    embedding_size: int = 256
     reg: float = 0.1
     confidence: float = 40.0
     epochs: int = 10
-    history_decay: float = 0.8
+    history_decay: float = 0.5
     history_window: int = 24
 
 
@@ -42,11 +42,11 @@ class Als:
 
     name: ClassVar[str] = "als"
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "embedding_size": (64, 128, 256),
+        "embedding_size": (64, 128, 256, 384),
         "reg": (0.01, 0.1, 1.0, 10.0),
         "confidence": (5.0, 15.0, 40.0, 100.0),
         "epochs": (5, 10, 20),
-        "history_decay": (0.4, 0.6, 0.8, 0.9, 1.0),
+        "history_decay": (0.3, 0.5, 0.7, 0.85, 1.0),
         "history_window": (6, 12, 24, 48),
     }
 

@@ -2,8 +2,8 @@
 
 Light graph convolutions (LightGCN, He et al., SIGIR 2020) smooth over the neighbours of neighbours; with the layers
 taken to their limit that keeps the leading singular vectors of the degree-normalised graph (GF-CF, Shen et al., CIKM
-2021), which need no gradient. Here the graph is directed and its edges fade with the steps between two items. The
-vectors are found by a randomised range finder with power iterations (Halko, Martinsson and Tropp, SIAM Review 2011).
+2021), which need no gradient. Here the graph is directed and its edges fade with the steps between two items; a share
+of the graph itself is added, which knows the rare edges that the filter leaves out.
 """
 
 from collections.abc import Mapping
@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.retrieval.collaborative.markov import count_pairs
-from pipelines.retrieval.collaborative.matrices import Matrix, moments_of, scaled, weigh_histories
+from pipelines.retrieval.collaborative.matrices import moments_of, scaled, weigh_histories
+from pipelines.retrieval.collaborative.spectrum import leading_factors
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.retriever import Scores, Watch
-
-OVERSAMPLING, POWER_ITERATIONS = 32, 3
 
 
 @dataclass(frozen=True)
@@ -33,17 +31,19 @@ class GraphConfig:
         smoothing: Added to a degree before dividing by it.
         normalisation: Power of the degree of the item an edge leaves; one half for both is the usual convolution.
         damping: The same of the item it enters.
+        direct: Weight of the graph itself beside what the filter leaves of it.
         history_decay: Weight that an item of the history keeps per step back.
         history_window: Steps back that the history is asked with.
     """
 
-    embedding_size: int = 256
+    embedding_size: int = 512
     pair_decay: float = 0.8
     pair_window: int = 12
     reverse: float = 0.2
     smoothing: float = 5.0
-    normalisation: float = 0.5
-    damping: float = 0.2
+    normalisation: float = 0.35
+    damping: float = 0.25
+    direct: float = 0.3
     history_decay: float = 0.5
     history_window: int = 12
 
@@ -53,13 +53,14 @@ class Graph:
 
     name: ClassVar[str] = "graph"
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "embedding_size": (64, 128, 256, 512),
+        "embedding_size": (128, 256, 512, 768),
         "pair_decay": (0.5, 0.65, 0.8, 0.9, 1.0),
         "pair_window": (3, 6, 12, 24),
         "reverse": (0.0, 0.2, 0.5, 1.0),
         "smoothing": (1.0, 5.0, 20.0),
-        "normalisation": (0.25, 0.4, 0.5, 0.6, 0.75),
-        "damping": (0.0, 0.1, 0.2, 0.35, 0.5),
+        "normalisation": (0.2, 0.35, 0.5, 0.75),
+        "damping": (0.0, 0.15, 0.25, 0.35, 0.5),
+        "direct": (0.0, 0.15, 0.3, 0.6, 1.0),
         "history_decay": (0.1, 0.3, 0.5, 0.7, 0.85),
         "history_window": (1, 3, 6, 12, 24),
     }
@@ -75,30 +76,14 @@ class Graph:
         leaving = np.asarray(edges.sum(axis=1)).ravel() + chosen.smoothing
         entering = np.asarray(edges.sum(axis=0)).ravel() + chosen.smoothing
         graph = scaled(edges, leaving**-chosen.normalisation, entering**-chosen.damping)
-        self._source, self._target = leading_factors(graph.astype(np.float32), chosen.embedding_size, seed)
+        graph = graph.astype(np.float32)
+        self._source, self._target = leading_factors(graph, chosen.embedding_size, seed)
+        self._edges = (chosen.direct * graph).astype(np.float32)
 
     def score(self, histories: Interactions) -> Scores:
         """What the filtered graph leads to, shape ``(users, items)``; may be negative."""
         asked = weigh_histories(histories, self.config.history_decay, self.config.history_window)
-        return np.asarray((asked.astype(np.float32) @ self._source) @ self._target.T, np.float32)
-
-
-def leading_factors(matrix: Matrix, count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Factors whose product is the matrix with only its leading singular vectors.
-
-    Args:
-        matrix: Shape ``(n, n)``, sparse.
-        count: Singular vectors kept; all of them where there are fewer.
-        seed: Of the random start.
-
-    Returns:
-        Left vectors times singular values and right vectors, both of shape ``(n, min(count, n))``.
-    """
-    width = min(count + OVERSAMPLING, matrix.shape[1])
-    transposed = matrix.T.tocsr()
-    start = np.random.default_rng(seed).standard_normal((matrix.shape[1], width), np.float32)
-    basis = np.linalg.qr(matrix @ start)[0]
-    for _ in range(POWER_ITERATIONS):
-        basis = np.linalg.qr(matrix @ np.linalg.qr(transposed @ basis)[0])[0]
-    right, values, left = np.linalg.svd(transposed @ basis, full_matrices=False)
-    return (basis @ left.T * values)[:, :count], right[:, :count]
+        asked = asked.astype(np.float32)
+        return np.asarray(
+            (asked @ self._source) @ self._target.T + (asked @ self._edges).toarray(), np.float32
+        )

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from pipelines.features.purchases import Purchases
-from pipelines.params import FitBaselines
+from pipelines.params import Als, FitBaselines
+from pipelines.retrieval.factors import Factors
 from pipelines.retrieval.fitting.reading import column
 from pipelines.retrieval.markov import Transitions
 from pipelines.retrieval.neighbours import Neighbours
@@ -69,6 +72,28 @@ def fit_neighbours(params: FitBaselines, purchases: Purchases) -> Neighbours:
         decay=np.array([params.neighbour_decay]),
         count=np.array([params.neighbours]),
     )
+
+
+def fit_factors(params: Als, purchases: Purchases) -> Factors:
+    """Item vectors by alternating least squares; each of a shopper's purchases adds to the confidence in its item."""
+    confidence = params.alpha * params.decay ** (-purchases.day / 7.0)
+    shape = (len(purchases.user_ids), len(purchases.item_ids))
+    seen = sparse.csr_matrix((confidence, (purchases.shopper, purchases.item)), shape, dtype=np.float32)
+    seen.sum_duplicates()
+    seen.data += 1.0
+    # One thread inside each product: its own threads share the rows, and the order of sums stays the same.
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=params.factors,
+            regularization=params.regularization,
+            iterations=params.iterations,
+            random_state=params.seed,
+        )
+        model.fit(seen, show_progress=False)
+        vectors = np.asarray(model.item_factors, np.float32)
+        wide = vectors.astype(np.float64)
+        gram = wide.T @ wide + params.regularization * np.eye(params.factors)
+    return Factors(vectors, gram, np.array([params.decay]), np.array([params.alpha]))
 
 
 def fit_companions(features: Path, item_ids: NDArray[np.str_]) -> dict[str, NDArray[np.generic]]:

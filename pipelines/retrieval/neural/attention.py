@@ -41,6 +41,7 @@ def causal_bias(distance: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
     Returns:
         Shape ``(heads, longest, longest)``; query, then key.
     """
+    distance = tf.cast(distance, tf.float32)
     place = tf.range(longest)
     back = place[:, None] - place[None, :]
     bias = tf.gather(distance, tf.clip_by_value(back, 0, distance.shape[1] - 1), axis=1)

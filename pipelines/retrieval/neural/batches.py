@@ -28,14 +28,14 @@ class Part:
         spot: Flat positions of ``event`` that predict something, shape ``(targets,)``.
         target: What they predict, same shape.
         target_log_chance: What is taken off the target's logit, same shape.
-        weight: Of each target; those of all parts of a step sum to 1.
+        weight: Of each target: one over those of the whole step.
     """
 
     event: Places
     spot: Places
     target: Places
     target_log_chance: Reals
-    weight: Reals
+    weight: np.float32
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,15 @@ class Moments:
         begins = np.flatnonzero(starts)
         return cls(np.cumsum(starts) - 1, np.append(begins, events), np.append(user[begins], -1))
 
-    def draw_ahead(
-        self, event: NDArray[np.int64], steps: int, random: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """An event of the moment that many moments later in the same row, -1 where there is none.
+    def draw_next(self, event: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+        """An event of the next moment of the same row, -1 where there is none.
 
         Args:
             event: Shape ``(n,)``.
-            steps: Moments ahead.
             random: Which event of a moment of several.
         """
         now = self.of_event[event]
-        then = np.minimum(now + steps, len(self.begins) - 1)
+        then = np.minimum(now + 1, len(self.begins) - 1)
         there = self.row[then] == self.row[now]
         first = self.begins[then]
         size = self.begins[np.minimum(then + 1, len(self.begins) - 1)] - first
@@ -112,8 +109,7 @@ class Epochs:
         counts = np.bincount(train.item, minlength=train.items).astype(np.float64)
         self._cumulative = np.cumsum(np.where(counts > 0, counts**config.popularity, 0.0))
         chance = np.diff(self._cumulative, prepend=0.0) / max(self._cumulative[-1], RARELY)
-        expected = np.log(np.maximum(config.negatives * chance, RARELY))
-        self._log_chance = (config.correction * expected).astype(np.float32)
+        self._log_chance = np.log(np.maximum(config.negatives * chance, RARELY)).astype(np.float32)
 
     def steps(self, epoch: int) -> Iterator[Step]:
         """Those of one epoch, in an order of their own."""
@@ -124,7 +120,7 @@ class Epochs:
         cuts = np.flatnonzero(np.diff(group)) + 1
         chunks = np.split(order, cuts)
         for place in random.permutation(len(chunks)):
-            step = self._step(chunks[place], random)
+            step = self._step(chunks[place], np.random.default_rng([self._seed, epoch, place]))
             if step.targets:
                 yield step
 
@@ -135,44 +131,35 @@ class Epochs:
         )
         draws = np.minimum(draws, self._train.items - 1)
         raw = [self._part(part, random) for part in np.array_split(pieces, config.accumulate) if len(part)]
-        columns = [draws + 1, *(column for event, _, target, _ in raw for column in (event.ravel(), target))]
+        columns = [draws + 1, *(column for event, _, target in raw for column in (event.ravel(), target))]
         rows, place = np.unique(np.concatenate(columns), return_inverse=True)
         placed = iter(np.split(place.astype(np.int32), np.cumsum([len(column) for column in columns])[:-1]))
-        negative, total = next(placed), max(sum(weight.sum() for *_, weight in raw), RARELY)
+        negative, targets = next(placed), sum(len(target) for *_, target in raw)
         parts = [
             Part(
                 next(placed).reshape(event.shape),
                 spot.astype(np.int32),
                 next(placed),
                 self._log_chance[target - 1],
-                (weight / total).astype(np.float32),
+                np.float32(1 / max(targets, 1)),
             )
-            for event, spot, target, weight in raw
+            for event, spot, target in raw
         ]
         return Step(rows.astype(np.int32), negative, self._log_chance[draws], parts)
 
     def _part(
         self, pieces: NDArray[np.int64], random: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Table rows of the events, and spot, table row and weight of the targets."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Table rows of the events, and spot and table row of the targets."""
         lengths, longest = self._lengths[pieces], int(self._lengths[pieces].max())
         within = np.arange(longest)
         there = within < lengths[:, None]
         event = np.where(there, self._starts[pieces][:, None] + within, 0)
         shown = there & (random.random(there.shape) >= self._config.item_dropout)
         spots = np.flatnonzero(there)
-        found = [
-            self._moments.draw_ahead(event.ravel()[spots], 1 + far, random)
-            for far in range(self._config.ahead)
-        ]
-        spot = np.concatenate([spots[target >= 0] for target in found])
-        target = np.concatenate([self._train.item[target[target >= 0]] + 1 for target in found]).astype(
-            np.int64
-        )
-        weight = np.concatenate(
-            [np.full((target >= 0).sum(), self._config.ahead_decay**far) for far, target in enumerate(found)]
-        )
-        return np.where(shown, self._train.item[event] + 1, 0).astype(np.int64), spot, target, weight
+        found = self._moments.draw_next(event.ravel()[spots], random)
+        event = np.where(shown, self._train.item[event] + 1, 0)
+        return event, spots[found >= 0], self._train.item[found[found >= 0]].astype(np.int64) + 1
 
 
 def _pieces(train: Interactions, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 """How far a fit has come, and how that lies on disk."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,20 +64,26 @@ def read_checkpoint(path: Path, network: Network, fingerprint: str) -> Progress:
     """Put a network back to where it was.
 
     Raises:
-        CheckpointError: It was written by a fit with other data, choices or seed, or by another model.
+        CheckpointError: It is no checkpoint, or that of a fit with other data, choices or seed, or of another model.
     """
-    with np.load(path) as kept:
-        if str(kept["fingerprint"]) != fingerprint:
-            raise CheckpointError(
-                f"{path}: written by a fit of another model, config, seed or data; remove it to begin anew"
-            )
-        for place, variable in enumerate(network.state):
-            variable.assign(kept[f"state_{place}"])
-        count = range(len(network.weights))
-        return Progress(
-            [float(loss) for loss in kept["losses"]],
-            [kept[f"mean_{place}"] for place in count],
-            [kept[f"kept_{place}"] for place in count],
-            float(kept["best"][0]),
-            int(kept["best"][1]),
+    try:
+        with np.load(path) as file:
+            kept = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path}: no checkpoint can be read from it; remove it to begin anew"
+        ) from error
+    if str(kept.get("fingerprint")) != fingerprint:
+        raise CheckpointError(
+            f"{path}: written by a fit of another model, config, seed or data; remove it to begin anew"
         )
+    for place, variable in enumerate(network.state):
+        variable.assign(kept[f"state_{place}"])
+    count = range(len(network.weights))
+    return Progress(
+        [float(loss) for loss in kept["losses"]],
+        [kept[f"mean_{place}"] for place in count],
+        [kept[f"kept_{place}"] for place in count],
+        float(kept["best"][0]),
+        int(kept["best"][1]),
+    )

@@ -1,4 +1,8 @@
-"""Size and training choices of the neural sequence retrievers."""
+"""Size and training choices of the neural sequence retrievers.
+
+The defaults were chosen on the validation items of Amazon Beauty: cosines with a low temperature and half of what
+enters the encoder dropped weigh most; a wider embedding learns faster and ends lower.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -23,9 +27,6 @@ class NeuralConfig:
         temperature: Logits are cosines divided by it; 0: plain dot products.
         negatives: Items drawn for a step, shared by all of its positions.
         popularity: Negatives are drawn in proportion to how often an item occurs, to this power.
-        correction: How much of the log of an item's chance of being drawn is taken off its logit (1: all of it).
-        ahead: Moments ahead that a position predicts.
-        ahead_decay: Weight of each further one, relative to the one before.
         batch: Positions of one step.
         accumulate: Parts of a step that are computed one after the other, for less memory.
         learning_rate: Of Adam.
@@ -33,7 +34,7 @@ class NeuralConfig:
         averaging: Share that the running average of the weights keeps at each epoch; 0: the last weights.
         epochs: Passes over the data.
         patience: Epochs without a better judgement after which a watched fit ends.
-        precision: In which the encoder and the logits are multiplied.
+        precision: In which the encoder multiplies; variables and logits stay float32.
     """
 
     embedding_size: int = 64
@@ -41,19 +42,16 @@ class NeuralConfig:
     heads: int = 1
     length: int = 32
     dropout: float = 0.2
-    embedding_dropout: float = 0.2
+    embedding_dropout: float = 0.5
     item_dropout: float = 0.0
-    temperature: float = 0.0
+    temperature: float = 0.05
     negatives: int = 1024
     popularity: float = 0.75
-    correction: float = 1.0
-    ahead: int = 1
-    ahead_decay: float = 0.5
     batch: int = 1024
     accumulate: int = 1
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 0.0
-    averaging: float = 0.0
+    averaging: float = 0.7
     epochs: int = 30
     patience: int = 5
     precision: Literal["float32", "bfloat16"] = "float32"

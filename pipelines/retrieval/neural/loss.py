@@ -29,7 +29,6 @@ def sampled_softmax(
         Losses, shape ``(targets,)``.
     """
     wanted = tf.reduce_sum(states * tf.gather(embeddings, target), axis=1) - target_log_chance
-    others = tf.matmul(states, tf.gather(embeddings, negative), transpose_b=True)
-    others = tf.cast(others, tf.float32) - negative_log_chance
+    others = tf.matmul(states, tf.gather(embeddings, negative), transpose_b=True) - negative_log_chance
     others = tf.where(target[:, None] == negative[None, :], NEVER, others)
-    return tf.reduce_logsumexp(tf.concat([wanted[:, None], others], axis=1), axis=1) - wanted
+    return tf.nn.softplus(tf.reduce_logsumexp(others, axis=1) - wanted)

@@ -13,6 +13,7 @@ from pipelines.retrieval.neural.rows_adam import RowsAdam
 
 _PLACES = tf.TensorSpec([None], tf.int32)
 _REALS = tf.TensorSpec([None], tf.float32)
+_WEIGHT = tf.TensorSpec([], tf.float32)
 _EVENTS = tf.TensorSpec([None, None], tf.int32)
 
 
@@ -29,11 +30,11 @@ class Network:
         self.table = tf.Variable(keras.initializers.TruncatedNormal(size**-0.5)((items + 1, size)))
         encoder(tf.zeros([1, 2, size]), training=False)
         self._trainable = [variable.value for variable in encoder.trainable_variables]
-        self._rows_adam = RowsAdam(self.table, config.learning_rate, config.weight_decay)
+        self.rows_adam = RowsAdam(self.table, config.learning_rate, config.weight_decay)
         self._adam = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
         self._adam.build(encoder.trainable_variables)
         self._steps = tf.Variable(0.0, trainable=False)
-        columns = [_EVENTS, _PLACES, _PLACES, _REALS, _REALS, _PLACES, _REALS]
+        columns = [_EVENTS, _PLACES, _PLACES, _REALS, _WEIGHT, _PLACES, _REALS]
         slopes = [tf.TensorSpec([None, size], tf.float32)]
         slopes += [tf.TensorSpec(variable.shape, tf.float32) for variable in self._trainable]
         self._slopes = tf.function(self._find_slopes, input_signature=[_PLACES, *columns])
@@ -49,7 +50,7 @@ class Network:
     def state(self) -> list[tf.Variable]:
         """All that a resumed fit needs."""
         kept = [*self.encoder.variables, *self._adam.variables]
-        return [self.table, self._rows_adam.moments, self._steps, *(variable.value for variable in kept)]
+        return [self.table, self.rows_adam.moments, self._steps, *(variable.value for variable in kept)]
 
     def copy(self) -> list[NDArray[np.float32]]:
         """The weights as they are now."""
@@ -99,7 +100,7 @@ class Network:
     ) -> list[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._trainable)
-            values = self._rows_adam.gather(rows)
+            values = self.rows_adam.gather(rows)
             tape.watch(values)
             states = self._encode(tf.gather(values, event), tf.gather(rows, event) > 0, training=True)
             states = tf.gather(tf.reshape(states, [-1, self.config.embedding_size]), spot)
@@ -107,12 +108,12 @@ class Network:
             losses = sampled_softmax(
                 self._compared(states), self._compared(values), target, negative, *chances
             )
-            loss = tf.reduce_sum(losses * weight)
+            loss = tf.reduce_sum(losses) * weight
         return [loss, *tape.gradient(loss, [values, *self._trainable])]
 
     def _apply_slopes(self, rows: tf.Tensor, *slopes: tf.Tensor) -> None:
         self._steps.assign_add(1.0)
-        self._rows_adam.apply(rows, slopes[0], self._steps)
+        self.rows_adam.apply(rows, slopes[0], self._steps)
         self._adam.apply_gradients(zip(slopes[1:], self.encoder.trainable_variables, strict=True))
 
     def _find_last(self, event: tf.Tensor, last: tf.Tensor) -> tf.Tensor:

@@ -1,19 +1,28 @@
 """The neural retrievers learn a rule, are the same twice, and are safe with what they never saw."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pytest
 
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.neural.config import NeuralConfig
 from pipelines.retrieval.neural.models import RETRIEVERS
 from pipelines.retrieval.retriever import Watch
+from tests.retrieval.conformance import RetrieverConformance
 
 ITEMS = 12
 QUICK = NeuralConfig(
-    embedding_size=16, length=8, dropout=0.0, negatives=32, batch=64, learning_rate=0.01, epochs=8
+    embedding_size=16,
+    length=8,
+    dropout=0.0,
+    embedding_dropout=0.0,
+    temperature=0.1,
+    negatives=32,
+    batch=64,
+    learning_rate=0.02,
+    epochs=8,
 )
 
 
@@ -26,21 +35,35 @@ def circle(users: int = 60, length: int = 6) -> Interactions:
     )
 
 
-def fitted(name: str, **changes: Any) -> Any:
-    retriever = RETRIEVERS[name](replace(QUICK, **changes))
-    retriever.fit(circle(), seed=3)
-    return retriever
+class TestAttention(RetrieverConformance):
+    make = partial(RETRIEVERS["attention"], QUICK)
+    tolerance = 1e-4
 
 
-@pytest.mark.parametrize("name", RETRIEVERS)
-def test_fit__learns_what_comes_next(name: str) -> None:
-    scores = fitted(name).score(Interactions.of([[2, 3], [7], [9, 10, 0]], ITEMS))
-    assert scores.argmax(axis=1).tolist() == [4, 8, 1]
-    assert scores.dtype == np.float32
+class TestLigr(RetrieverConformance):
+    make = partial(RETRIEVERS["ligr"], QUICK)
+    tolerance = 1e-4
+
+
+class TestGru(RetrieverConformance):
+    make = partial(RETRIEVERS["gru"], QUICK)
+    tolerance = 1e-4
+
+
+class TestLstm(RetrieverConformance):
+    make = partial(RETRIEVERS["lstm"], QUICK)
+    tolerance = 1e-4
+
+
+class TestConvolution(RetrieverConformance):
+    make = partial(RETRIEVERS["convolution"], QUICK)
+    tolerance = 1e-4
 
 
 def test_score__is_safe_with_what_was_never_seen() -> None:
-    scores = fitted("attention").score(Interactions.of([[], [11], [2, 11], [2]], ITEMS))
+    retriever = RETRIEVERS["attention"](QUICK)
+    retriever.fit(circle(), seed=3)
+    scores = retriever.score(Interactions.of([[], [11], [2, 11], [2]], ITEMS))
     assert np.isfinite(scores).all()
     assert (scores.argmin(axis=1) == 11).all()
     np.testing.assert_array_equal(scores[0], scores[1])  # nothing is known of either

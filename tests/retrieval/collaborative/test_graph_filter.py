@@ -1,10 +1,8 @@
-"""The graph filter, against a dense decomposition and by hand."""
+"""The graph filter, by hand."""
 
-import numpy as np
 import pytest
-from scipy import sparse
 
-from pipelines.retrieval.collaborative.graph import Graph, GraphConfig, leading_factors
+from pipelines.retrieval.collaborative.graph import Graph, GraphConfig
 from pipelines.retrieval.interactions import Interactions
 from tests.retrieval.conformance import RetrieverConformance
 
@@ -16,6 +14,7 @@ PLAIN = GraphConfig(
     smoothing=1.0,
     normalisation=0.5,
     damping=0.5,
+    direct=0.0,
     history_decay=0.5,
     history_window=2,
 )
@@ -43,9 +42,5 @@ def test_score__with_less_of_it_joins_items_that_no_user_joined() -> None:
     assert score([0], embedding_size=1)[3] > 0.1  # 0 leads to 1, as 2 does, and 2 also leads to 3
 
 
-def test_leading_factors__are_those_of_a_dense_decomposition() -> None:
-    dense = np.random.default_rng(1).random((40, 40)).astype(np.float32) ** 4
-    left, values, right = np.linalg.svd(dense)
-    source, target = leading_factors(sparse.csr_matrix(dense), 3, seed=0)
-    assert source.shape == target.shape == (40, 3)
-    assert np.allclose(source @ target.T, left[:, :3] * values[:3] @ right[:3], atol=1e-4)
+def test_score__direct_edges_are_added() -> None:
+    assert score([2], direct=0.5) == pytest.approx([0, 1.5 / 3, 0, 1.5 / 6**0.5], abs=1e-6)
