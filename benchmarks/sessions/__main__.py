@@ -14,12 +14,12 @@ from benchmarks.sequences.experiment import Experiment
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.plot import draw
 from benchmarks.sequences.report import table
-from benchmarks.sequences.systems import select_systems
 from benchmarks.sequences.watching import Progress
 from benchmarks.sessions.protocol import PROTOCOL
 from benchmarks.sessions.reading import SessionFileError, read_sessions
 from benchmarks.sessions.report import COLUMNS, SHOWN, report
 from benchmarks.sessions.splits import split
+from benchmarks.sessions.systems import session_systems
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.tuning import Deadline
 from pipelines.tables import write_json
@@ -36,7 +36,7 @@ def main() -> None:
         files = {"train": read_sessions(asked.train), "test": read_sessions(asked.test)}
         parts = split(files["train"], files["test"])
         asked.out.mkdir(parents=True, exist_ok=True)
-        systems = select_systems(asked.models)
+        systems = session_systems(asked.models)
     except (SessionFileError, ValueError) as error:
         sys.exit(refused(str(error)))
     except OSError as error:

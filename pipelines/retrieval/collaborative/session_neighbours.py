@@ -55,9 +55,9 @@ class SessionNeighboursConfig:
     after_decay: float = 0.7
     before_share: float = 0.5
     before_decay: float = 0.9
-    same_share: float = 1.0
+    same_share: float = 0.0
     candidate_rarity: float = 1.0
-    repeat_share: float = 0.2
+    repeat_share: float = 0.4
     repeat_decay: float = 0.8
 
 
