@@ -34,7 +34,7 @@ KNOWN = {
             "SR-GNN": (0.5126, 0.1778),
             "GCE-GNN": (0.5422, 0.1904),
         },
-        "GCE-GNN (SIGIR 2020), table 2",
+        "as reported in GCE-GNN (SIGIR 2020)",
         mrr_at_20=0.195,
     )
 }

@@ -36,7 +36,7 @@ def test_command__measures_files_it_has_never_seen(tmp_path: Path) -> None:
     test = "".join(
         f"{' '.join(map(str, row[:end]))}\t{row[end]}\n" for row in ring(60, 2) for end in (4, 3, 2, 1)
     )
-    done = run(tmp_path, train, test, "--models", "popularity", "session_neighbours", "--budget-minutes", "1")
+    done = run(tmp_path, train, test, "--models", "popularity", "session_neighbours", "--budget-minutes", "5")
     assert done.returncode == 0, done.stderr
     whole = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (tmp_path / "out" / "table.md").read_text() == done.stdout
