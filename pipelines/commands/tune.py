@@ -17,7 +17,7 @@ def tune(
     follow: Annotated[bool, typer.Option(help="Show the run until it ends.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Search for better choices of the sequence model within a budget.
+    """Search for better choices of the model in a given time.
 
     What may be tried is said in params.yaml (tune_sequence). The best choices are compared with today's on a week
     that the search did not see; params.yaml itself is yours to change.
