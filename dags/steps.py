@@ -67,6 +67,7 @@ class Action(BaseOperator):  # type: ignore[misc]
         self.action = action or self.task_id
         self.opens = opens
         self._process: psutil.Popen | None = None
+        self._was_killed = False
 
     def execute(self, context: Any) -> Any:
         """Run the action and give its result."""
@@ -87,6 +88,7 @@ class Action(BaseOperator):  # type: ignore[misc]
     def on_kill(self) -> None:
         """End the action and all it started: also called when the task takes too long."""
         if self._process is not None:
+            self._was_killed = True
             _end_tree(self._process)
 
     def _try_to_note(self, dag_id: str, run_id: str, note: str) -> None:
@@ -125,7 +127,8 @@ class Action(BaseOperator):  # type: ignore[misc]
         ) as self._process:
             for line in self._process.stdout:
                 self.log.info("%s", line.rstrip())
-        self._judge(self._process.returncode)
+        # Two may wait for a killed process; who comes second learns no code and would take it for a success.
+        self._judge(-signal.SIGTERM if self._was_killed else self._process.returncode)
 
     def _judge(self, code: int) -> None:
         if code == NOT_WORTH_RETRYING:
