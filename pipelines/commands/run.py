@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipelines.commands.console import fail, say, whisper
+from pipelines.commands.console import fail, say, say_json, whisper
 from pipelines.commands.stack import PortAirflow, PortEndpoint, PortMlflow, access, bring_up
 
 if TYPE_CHECKING:
@@ -102,6 +102,17 @@ def follow_to_end(
     if outcome.state == "failed":
         fail(failure_report(settings, airflow, outcome))
     return outcome
+
+
+def tell_started(settings: "Settings", dag_id: str, run_id: str, as_json: bool) -> None:
+    """Say where a run that nobody follows is seen."""
+    from pipelines.commands.progress import run_url
+
+    url = run_url(settings, dag_id, run_id)
+    if as_json:
+        say_json({"dag_id": dag_id, "run_id": run_id, "url": url})
+    else:
+        say(f"Started {run_id}: {url}")
 
 
 def with_airflow(work: "Callable[[Airflow], None]") -> None:

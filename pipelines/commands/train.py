@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.commands.console import say, say_json
-from pipelines.commands.run import follow_to_end, require_airflow, with_airflow
+from pipelines.commands.run import follow_to_end, require_airflow, tell_started, with_airflow
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
 
@@ -37,18 +37,13 @@ def train(
 
 def _train(airflow: Any, conf: dict[str, Any], follow: bool, as_json: bool) -> None:
     from pipelines.commands.epilogue import tell_outcome
-    from pipelines.commands.progress import run_url
     from pipelines.settings import settings
     from pipelines.stack import runs
 
     runs.wait_for_dags(airflow)
     run_id = str(airflow.trigger(runs.TRAIN, conf)["dag_run_id"])
     if not follow:
-        url = run_url(settings(), runs.TRAIN, run_id)
-        if as_json:
-            say_json({"dag_id": runs.TRAIN, "run_id": run_id, "url": url})
-        else:
-            say(f"Started {run_id}: {url}")
+        tell_started(settings(), runs.TRAIN, run_id, as_json)
         return
     outcome = follow_to_end(settings(), airflow, runs.TRAIN, run_id, quiet=as_json)
     if as_json:

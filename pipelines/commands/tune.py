@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.commands.console import say, say_json
-from pipelines.commands.run import follow_to_end, require_airflow, with_airflow
+from pipelines.commands.run import follow_to_end, require_airflow, tell_started, with_airflow
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
 
@@ -27,7 +27,6 @@ def tune(
 
 
 def _tune(airflow: Any, conf: dict[str, Any], follow: bool, as_json: bool) -> None:
-    from pipelines.commands.progress import run_url
     from pipelines.settings import settings
     from pipelines.stack import runs
     from pipelines.stack.files import read_json
@@ -36,11 +35,7 @@ def _tune(airflow: Any, conf: dict[str, Any], follow: bool, as_json: bool) -> No
     runs.wait_for_dags(airflow, runs.TUNE)
     run_id = str(airflow.trigger(runs.TUNE, conf)["dag_run_id"])
     if not follow:
-        url = run_url(settings(), runs.TUNE, run_id)
-        if as_json:
-            say_json({"dag_id": runs.TUNE, "run_id": run_id, "url": url})
-        else:
-            say(f"Started {run_id}: {url}")
+        tell_started(settings(), runs.TUNE, run_id, as_json)
         return
     outcome = follow_to_end(settings(), airflow, runs.TUNE, run_id, quiet=as_json)
     workspace = workspace_of(settings(), runs.TUNE, run_id)

@@ -1,7 +1,8 @@
 """Learns how retrievers are fused, and guards against learning the noise.
 
 Which forms of the scores are used is decided on users that the weights were not learned from: weights of each variant
-come from one half of the users and are judged on the other. The variant that wins learns again from all of them.
+come from one half of the users and are judged on the other. Of the variant that wins the mean of both
+halves' weights is kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,7 @@ class Learned:
     """A fusion and how it was judged.
 
     Attributes:
-        fusion: Learned from all users.
+        fusion: The mean of both halves.
         halves: Two fusions of the same variant, each learned from the users with the same remainder of
             :attr:`half`; what is said of a user by the other half's fusion is not learned from that user.
         half: 0 or 1 for each user, shape ``(users,)``.

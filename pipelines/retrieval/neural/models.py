@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 
 from pipelines.retrieval.neural.attention import AttentionEncoder
 from pipelines.retrieval.neural.convolution import ConvolutionEncoder
-from pipelines.retrieval.neural.gru import GruEncoder
 from pipelines.retrieval.neural.ligr import LigrEncoder
-from pipelines.retrieval.neural.lstm import LstmEncoder
+from pipelines.retrieval.neural.recurrent import GruEncoder, LstmEncoder
 from pipelines.retrieval.neural.retriever import NeuralRetriever
 
 Choices = Mapping[str, tuple[Any, ...]]

@@ -1,4 +1,6 @@
-"""Long short-term memory (Hochreiter and Schmidhuber, 1997) over events."""
+"""Recurrent encoders: gated units (GRU4Rec, Hidasi et al., 2016) and long short-term memory (Hochreiter, 1997)."""
+
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -7,13 +9,15 @@ from pipelines.retrieval.neural.config import NeuralConfig
 from pipelines.retrieval.neural.encoder import Encoder
 
 
-class LstmEncoder(Encoder):
-    """Stacked cells, each added to what came in."""
+class RecurrentEncoder(Encoder):
+    """Stacked cells of one kind, each layer added to what came in."""
+
+    kind: ClassVar[type[keras.layers.Layer]]
 
     def __init__(self, config: NeuralConfig) -> None:
         super().__init__(config)
         self.layers = [
-            keras.layers.LSTM(config.embedding_size, return_sequences=True, dtype=self.dtype_policy)
+            self.kind(config.embedding_size, return_sequences=True, dtype=self.dtype_policy)
             for _ in range(config.blocks)
         ]
         self.last = self.norm()
@@ -23,3 +27,15 @@ class LstmEncoder(Encoder):
         for layer in self.layers:
             values += self.drop(layer(values, training=training), training)
         return self.last(values)
+
+
+class GruEncoder(RecurrentEncoder):
+    """Gated recurrent units."""
+
+    kind = keras.layers.GRU
+
+
+class LstmEncoder(RecurrentEncoder):
+    """Long short-term memory."""
+
+    kind = keras.layers.LSTM
