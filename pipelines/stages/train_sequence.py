@@ -17,8 +17,9 @@ from pipelines.ranking.bundle import file_sha256, write_arrays
 from pipelines.retrieval.fitting.reading import read_purchases
 from pipelines.retrieval.fitting.sequence_config import SequenceConfig
 from pipelines.retrieval.fitting.sequence_training import fit_sequence, prepare_tensorflow, read_examples
+from pipelines.weeks import ShopCalendar
 
-ITEMS = Path("data/validated/items.parquet")
+VALIDATED = Path("data/validated")
 CODE = (Path("pipelines/features"), Path("pipelines/retrieval"))
 PROGRESS = Path("run/training.json")
 CHECKPOINTS = Path("run/checkpoints")
@@ -26,13 +27,15 @@ CHECKPOINTS = Path("run/checkpoints")
 
 def main() -> None:
     """Train both folds in the workspace that is the current folder."""
-    params = load_params().train_sequence
+    everything = load_params()
+    params, calendar = everything.train_sequence, ShopCalendar.of(everything.shop)
     config = SequenceConfig.of(params)
     prepare_tensorflow(config.seed, params.threads)
     losses: dict[int, dict[str, float]] = {}
     for number, (fold, moment) in enumerate(read_folds().items(), start=1):
         features = Path("data/features") / fold
-        examples = read_examples(read_purchases(features, ITEMS, moment.at_us, moment.week), config)
+        purchases = read_purchases(features, VALIDATED, calendar, moment.at_us, moment.week)
+        examples = read_examples(purchases, config)
 
         def tell(epoch: int, loss: float, fold: str = fold, number: int = number) -> None:
             losses.setdefault(epoch, {})[f"{fold}_loss"] = round(loss, 6)
@@ -50,7 +53,8 @@ def main() -> None:
 def _identity(config: SequenceConfig, features: Path, threads: int) -> str:
     """A checkpoint is only resumed by a training of the same data, choices and code."""
     code = sorted(file for folder in CODE for file in folder.rglob("*.py"))
-    files = [features / "basket_lines.parquet", ITEMS, *code]
+    reference = [VALIDATED / "items.parquet", VALIDATED / "placements.parquet"]
+    files = [features / "basket_lines.parquet", *reference, *code]
     words = json.dumps([asdict(config), threads, [file_sha256(file) for file in files]])
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 

@@ -7,11 +7,16 @@ import pytest
 
 from pipelines.params import load_params
 from pipelines.retrieval.fitting.sequence_config import SequenceConfig
-from pipelines.stages.train_sequence import ITEMS, _identity
+from pipelines.stages.train_sequence import VALIDATED, _identity
 
 FEATURES = Path("data/features/holdout")
 CONFIG = SequenceConfig.of(load_params(Path(__file__).parents[2] / "params.yaml").train_sequence)
-FILES = (FEATURES / "basket_lines.parquet", ITEMS, Path("pipelines/retrieval/fitting/sequence_model.py"))
+FILES = (
+    FEATURES / "basket_lines.parquet",
+    VALIDATED / "items.parquet",
+    VALIDATED / "placements.parquet",
+    Path("pipelines/retrieval/fitting/sequence_model.py"),
+)
 
 
 @pytest.fixture(autouse=True)
