@@ -190,7 +190,7 @@ class Experiment:
         costs = [self.findings.costs[system.name] for system in drawn]
         seconds = sum(2 * cost.fit_seconds + RANKINGS * cost.rank_seconds for cost in costs)
         for seed in range(SEED + 1, SEED + self._plan.seeds):
-            if self._deadline.left - self._plan.finish < seconds:
+            if self._deadline.left - self._plan.closing < seconds:
                 self.cut(
                     f"seeds {seed} to {self._plan.seeds}: a seed takes {seconds:.0f} s, the time is used up"
                 )

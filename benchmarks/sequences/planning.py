@@ -9,6 +9,10 @@ from benchmarks.sequences.systems import System
 NEURAL_WEIGHT = 8.0
 FINISH_SHARE = 0.12
 """Kept back for blending, intervals and the picture."""
+CLOSING_SHARE = 0.03
+"""Kept back for intervals and the picture, once the blends are learned."""
+REFIT_SHARE = 0.6
+"""Of a watched fit's time: it goes on past its best epoch and is judged after each, a later fit does neither."""
 RANKINGS = 3
 """Of one seed: validation, test, and test after the refit."""
 
@@ -30,9 +34,14 @@ class Plan:
         """Seconds kept back for the end."""
         return FINISH_SHARE * self.seconds
 
+    @property
+    def closing(self) -> float:
+        """Seconds kept back when only intervals and the picture are left to make."""
+        return CLOSING_SHARE * self.seconds
+
     def refits(self, system: System) -> float:
         """Fits of the chosen config after tuning; further seeds of what is quick are not worth counting."""
-        return 1.0 + (2.0 * (self.seeds - 1) if system.is_neural else 0.0)
+        return REFIT_SHARE * (2.0 * self.seeds - 1.0) if system.is_neural else 1.0
 
     def share(self, left: float, rest: Sequence[System], done: Sequence[Cost]) -> float:
         """Seconds that the first of ``rest`` may take for tuning, its refits and its rankings.
