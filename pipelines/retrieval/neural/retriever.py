@@ -16,6 +16,7 @@ from pipelines.retrieval.neural.batches import Epochs
 from pipelines.retrieval.neural.config import NeuralConfig
 from pipelines.retrieval.neural.encoder import Encoder
 from pipelines.retrieval.neural.network import Network
+from pipelines.retrieval.neural.replicas import find_replicas
 from pipelines.retrieval.neural.training import Training
 from pipelines.retrieval.retriever import Scores, Watch
 
@@ -42,7 +43,7 @@ class NeuralRetriever:
         self.config = config
 
     def fit(self, train: Interactions, *, seed: int, watch: Watch | None = None) -> None:
-        """Train from scratch, or from where the checkpoint was left.
+        """Train from scratch, or from where the checkpoint was left; on all devices and workers there are.
 
         Args:
             train: Rows of at least two moments teach.
@@ -50,19 +51,24 @@ class NeuralRetriever:
             watch: Judges each epoch; the best one's weights are kept and its number goes into ``config``.
 
         Raises:
-            TrainingError: A loss is not a number, or memory does not suffice; the last good weights are kept.
-            CheckpointError: The checkpoint was written by another fit.
+            TrainingError: A loss is not a number, memory does not suffice, or another worker is gone; the last good
+                weights are kept.
+            CheckpointError: The checkpoint was written by another fit, or not all workers see it.
+            DistributionError: The workers cannot train together.
         """
+        replicas = find_replicas()
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         self._count = np.bincount(train.item, minlength=train.items)
-        self._network = Network(self.config, train.items, self.encoder(self.config))
+        self._network = Network(self.config, train.items, self.encoder(self.config), replicas)
+        parted = replace(self.config, accumulate=self.config.accumulate * replicas.count)
         training = Training(
             self._network,
-            Epochs(train, self.config, seed),
+            Epochs(train, parted, seed),
             self.config,
             self.checkpoint,
-            _fingerprint(self.name, self.config, seed, train),
+            _fingerprint(self.name, parted, seed, train),
+            replicas,
         )
         if not watch:
             training.run(None, lambda: False)
