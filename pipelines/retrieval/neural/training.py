@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +35,7 @@ class Training:
         checkpoint: File to resume from and to replace after each epoch; every worker reads it, the chief writes.
         fingerprint: Of everything that a resumed fit must have in common with the interrupted one, and a worker
             with the others.
+        model: What the checkpoint says of the model.
         replicas: Who takes part; the chief's judgement and clock count for all workers.
     """
 
@@ -42,6 +44,7 @@ class Training:
     config: NeuralConfig
     checkpoint: Path | None = None
     fingerprint: str = ""
+    model: dict[str, Any] = field(default_factory=dict)
     replicas: Replicas = field(default_factory=Replicas)
     progress: Progress = field(init=False)
 
@@ -87,7 +90,9 @@ class Training:
             while not self._is_done() and not (self.progress.losses and self.replicas.agree(is_over())):
                 self._run_epoch(judge)
                 if self.checkpoint and self.replicas.is_chief:
-                    write_checkpoint(self.checkpoint, self.network, self.progress, self.fingerprint)
+                    write_checkpoint(
+                        self.checkpoint, self.network, self.progress, self.fingerprint, self.model
+                    )
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             raise TrainingError(
                 f"epoch {len(self.progress.losses) + 1} does not fit into memory: lower batch, negatives or "
