@@ -7,11 +7,16 @@ import pytest
 
 from pipelines.params import load_params
 from pipelines.retrieval.fitting.sequence_config import SequenceConfig
-from pipelines.stages.train_sequence import ITEMS, _identity
+from pipelines.stages.train_sequence import ITEMS, WARM_START, _identity
 
 FEATURES = Path("data/features/holdout")
 CONFIG = SequenceConfig.of(load_params(Path(__file__).parents[2] / "params.yaml").train_sequence)
-FILES = (FEATURES / "basket_lines.parquet", ITEMS, Path("pipelines/retrieval/fitting/sequence_model.py"))
+FILES = (
+    FEATURES / "basket_lines.parquet",
+    ITEMS,
+    WARM_START / "sequence.npz",
+    Path("pipelines/retrieval/fitting/sequence_model.py"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +29,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_identity__changes_with_data_catalog_and_code(file: Path) -> None:
+def test_identity__changes_with_data_catalog_code_and_start(file: Path) -> None:
     before = _identity(CONFIG, FEATURES, 2)
     assert _identity(CONFIG, FEATURES, 2) == before
     file.write_text("edited")
