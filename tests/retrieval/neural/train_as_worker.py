@@ -88,7 +88,7 @@ if __name__ == "__main__":
             RETRIEVERS["attention"](CONFIG).fit(TRAIN, seed=worker)
         except DistributionError as error:
             print(error, flush=True)
-    fitted = fit(out / "whole.npz", worker=worker)
+    fitted = fit(out / "whole.npz", accumulate=1 if "TF_CONFIG" in os.environ else 2, worker=worker)
     np.savez(out / f"worker_{worker}.npz", scores=fitted.score(ASKED), epochs=fitted.config.epochs)
     if "TF_CONFIG" in os.environ:
         fit_until_left(out / "left.npz", worker)
