@@ -47,7 +47,10 @@ def write_bundle(path: Path) -> None:
     random = np.random.default_rng(1)
     write_json(path / "items.json", {"ids": ids, "titles": [f"Item {name}" for name in ids]})
     popularity = random.random(ITEMS).astype(np.float32)
-    write_arrays(path / "popularity.npz", {"scores": popularity, "sellable": np.ones(ITEMS, bool)})
+    reach = np.zeros(ITEMS, np.float32)
+    write_arrays(
+        path / "popularity.npz", {"scores": popularity, "reach": reach, "sellable": np.ones(ITEMS, bool)}
+    )
     nobody = np.full((ITEMS, 1), -1, np.int32)
     companions = {"items": nobody, "scores": np.zeros(nobody.shape, np.float32), "baskets": nobody}
     write_arrays(path / "cooccurrence.npz", companions)

@@ -47,6 +47,10 @@ class ShopCalendar:
         """First moment after ``week``, in UTC."""
         return self.start(week + 1)
 
+    def starts_us(self, first: int, last: int) -> NDArray[np.int64]:
+        """First moments of the weeks ``first`` to ``last``, microseconds since the epoch (UTC)."""
+        return np.array([to_micros(self.start(week)) for week in range(first, last + 1)])
+
     def midnight(self, day: date) -> datetime:
         """First moment of a day of the shop, in UTC."""
         return datetime.combine(day, time(), tzinfo=self.timezone).astimezone(UTC)
@@ -69,5 +73,6 @@ class ShopCalendar:
         first, last = (
             self.week_of(EPOCH + timedelta(microseconds=int(edge))) for edge in (micros.min(), micros.max())
         )
-        starts = np.array([to_micros(self.start(week)) for week in range(first, last + 1)])
-        return (np.searchsorted(starts, micros, side="right") + (first - 1)).astype(np.int32)
+        return (np.searchsorted(self.starts_us(first, last), micros, side="right") + (first - 1)).astype(
+            np.int32
+        )

@@ -19,9 +19,10 @@ from pipelines.retrieval.fitting.sequence_training import FIRST_TARGET_WEEK, Tra
 from pipelines.run_facts import write_json, write_result
 from pipelines.tuning.rolling_origin import ndcg_of_week
 from pipelines.tuning.search import Search, words
+from pipelines.weeks import ShopCalendar
 from pipelines.workspace import RUN_FOLDER
 
-ITEMS = Path("data/validated/items.parquet")
+VALIDATED = Path("data/validated")
 TRIALS = "trials.jsonl"
 EXPERIMENT = "tune_sequence"
 SAMPLES = 2000
@@ -71,7 +72,11 @@ def tune_sequence(
     params = load_params(workspace / "params.yaml")
     moment = read_folds(workspace / "data/split/split.json")["holdout"]
     purchases = read_purchases(
-        workspace / "data/features/holdout", workspace / ITEMS, moment.at_us, moment.week
+        workspace / "data/features/holdout",
+        workspace / VALIDATED,
+        ShopCalendar.of(params.shop),
+        moment.at_us,
+        moment.week,
     )
     # The last week before the decision is for the comparison.
     origins = [moment.week - 2 - back for back in range(params.tune_sequence.origins)]

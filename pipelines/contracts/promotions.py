@@ -42,7 +42,7 @@ PROMOTIONS = Contract(
     ),
     notes=(
         "**Complete Journey.** `coupons` with the dates of their campaign from `campaign_descriptions`, "
-        "from the week in which the campaign starts: a campaign is not known before. The 20.9 million rows "
-        "of its own `promotions` table (display and mailer position per store and week) are not landed yet."
+        "from the week in which the campaign starts: a campaign is not known before. Its own `promotions` "
+        "table is of mailers and displays: see placements."
     ),
 )

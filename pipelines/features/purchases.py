@@ -20,6 +20,8 @@ class Purchases:
         item_ids: Sorted ids of the items.
         item_type: Type of each item, 0 for unknown, shape ``(items,)``.
         moment_week: The shop week that begins at the moment.
+        reach: How widely the shop shows each item, by shop week up to ``moment_week``, as known when it begins;
+            shape ``(moment_week + 1, items)``.
     """
 
     shopper: NDArray[np.int32]
@@ -31,6 +33,7 @@ class Purchases:
     item_ids: NDArray[np.str_]
     item_type: NDArray[np.int32]
     moment_week: int
+    reach: NDArray[np.float32]
 
     def before(self, week: int) -> "Purchases":
         """The same without the purchases of ``week`` and later."""
@@ -42,7 +45,8 @@ class Purchases:
     def as_of(self, week: int) -> "Purchases":
         """What was bought before ``week`` began, seen from its start; of ``week`` and later nothing is left."""
         past = self.before(week)
-        return replace(past, day=past.day - 7.0 * (week - self.moment_week), moment_week=week)
+        day, reach = past.day - 7.0 * (week - self.moment_week), self.reach[: week + 1]
+        return replace(past, day=day, moment_week=week, reach=reach)
 
     def age(self, week: int, rows: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Days from each purchase to the start of ``week``; an hour of a clock change cannot make it negative."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+REACH_SCALE = 9.0
 WEEKLY_DECAYS = (0.5, 0.8, 0.9, 0.95, 0.98)
 HISTORY_FEATURES = (
     "log_count", "log_days_since_last", "log_days_since_first",
@@ -117,17 +118,23 @@ def context_table(group: np.ndarray, age: np.ndarray, rank: np.ndarray, groups: 
 
 
 def item_statistics(
-    item: np.ndarray, week: np.ndarray, group: np.ndarray, day: np.ndarray, items: int, target: int
+    item: np.ndarray,
+    week: np.ndarray,
+    group: np.ndarray,
+    day: np.ndarray,
+    reach: np.ndarray,
+    target: int,
 ) -> np.ndarray:
-    """(items, 6) features of the catalog as known at the start of week `target`.
+    """(items, 8) features of the catalog as known at the start of week `target`.
 
     Log weekly buyers over the last 1, 4, 8 weeks and since the start; share of purchases that are
-    repeats; log mean gap.
+    repeats; log mean gap; log of how widely the shop shows the item in the week, and in the four weeks before.
 
     Args:
         item, week, group, day: Events sorted by shopper and time; all before `target`.
+        reach: How widely each item is shown, shape (at least target + 1, items).
     """
-    rows = []
+    rows, items = [], reach.shape[1]
     for span in (1, 4, 8, max(target - 1, 1)):
         recent = week >= target - span
         rows.append(np.log(np.bincount(item[recent], minlength=items) / min(span, target - 1) + 0.05))
@@ -139,4 +146,6 @@ def item_statistics(
     total = np.bincount(item, minlength=items)
     rows.append((repeats + 1.0) / (total + 4.0))
     rows.append(np.log1p((np.bincount(repeated, gaps, minlength=items) + 2 * 30.0) / (repeats + 2.0)))
+    rows.append(np.log1p(REACH_SCALE * reach[target]))
+    rows.append(np.log1p(REACH_SCALE * reach[max(target - 4, 0) : target].mean(axis=0)))
     return np.stack(rows, axis=1).astype(np.float32)

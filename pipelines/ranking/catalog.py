@@ -36,12 +36,14 @@ class Catalog:
         ids: Sorted ids of all items that were ever bought, shape ``(items,)``.
         titles: A name for people each.
         popularity: Recent purchases of each, shape ``(items,)``.
+        reach: How widely the shop shows each in the week that the bundle was made for, 0 to 1, shape ``(items,)``.
         sellable: Ascending positions of the items that may be recommended, shape ``(n,)``.
     """
 
     ids: NDArray[np.str_]
     titles: list[str]
     popularity: NDArray[np.float32]
+    reach: NDArray[np.float32]
     sellable: NDArray[np.int64]
 
     @classmethod
@@ -52,10 +54,11 @@ class Catalog:
             BundleError: A file is missing or corrupt, or two do not fit each other.
         """
         items = read_json(bundle / "items.json")
-        popularity, sellable = read_arrays(bundle / "popularity.npz", "scores", "sellable")
-        if not len(items["ids"]) == len(items["titles"]) == len(popularity) == len(sellable):
+        columns = read_arrays(bundle / "popularity.npz", "scores", "reach", "sellable")
+        if {len(column) for column in (items["titles"], *columns)} != {len(items["ids"])}:
             raise BundleError(f"{bundle / 'items.json'}: its length differs from the arrays'; {REMEDY}")
-        return cls(np.array(items["ids"]), items["titles"], popularity, np.flatnonzero(sellable))
+        popularity, reach, sellable = columns
+        return cls(np.array(items["ids"]), items["titles"], popularity, reach, np.flatnonzero(sellable))
 
     @cached_property
     def position(self) -> dict[str, int]:

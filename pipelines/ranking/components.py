@@ -25,6 +25,9 @@ class Component:
 PLAIN = (
     Component("popularity", "log"),
     Component("popularity", "share"),
+    Component("shown", "share"),
+    Component("shown_popularity", "share"),
+    Component("shown_frequency", "share"),
     Component("personal_frequency", "log"),
     Component("personal_frequency_80", "log"),
     Component("personal_frequency_decayed", "log"),

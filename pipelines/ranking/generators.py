@@ -76,7 +76,7 @@ class Generators:
             wanted: The systems to ask, by default all.
             tables: What :meth:`tables` makes of the shopper, where it is there already.
         """
-        items, sellable = len(self.catalog.ids), self.catalog.sellable
+        items, sellable, reach = len(self.catalog.ids), self.catalog.sellable, self.catalog.reach
         systems = [system for system in self.systems if wanted is None or system in wanted]
         found: dict[str, Scores] = {}
         for system in systems:
@@ -84,6 +84,14 @@ class Generators:
                 found[system] = score_frequency(shopper.item, shopper.age, items, DECAYS[system])[sellable]
         if "popularity" in systems:
             found["popularity"] = self.catalog.popularity[sellable].astype(np.float64)
+        if "shown" in systems:
+            found["shown"] = reach[sellable].astype(np.float64)
+        if "shown_popularity" in systems:
+            found["shown_popularity"] = (reach * self.catalog.popularity)[sellable].astype(np.float64)
+        if "shown_frequency" in systems:
+            found["shown_frequency"] = (reach * score_frequency(shopper.item, shopper.age, items, 0.95))[
+                sellable
+            ]
         if "due" in systems:
             found["due"] = score_due(shopper.item, shopper.age, items)[sellable]
         if self.markov is not None and "markov" in systems:

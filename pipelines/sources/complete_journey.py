@@ -31,6 +31,7 @@ TABLES = (
     "campaign_descriptions",
     "coupons",
     "coupon_redemptions",
+    "promotions",
 )
 
 # The source gives moments without a zone, and they are UTC: only so do they agree with its own `week` column.
@@ -102,6 +103,33 @@ where timezone($zone, start_date) < $until
 order by promotion_id
 """
 
+# A mailer is printed before its week: what is known at the end of a week has the mailer of the next one.
+PLACEMENTS_QUERY = """
+with shown as (
+    select
+        week, product_id, count(distinct store_id) filter (where mailer_location <> '0') as stores,
+    from promotions
+    where week in (select week from mailer_weeks)
+    group by week, product_id
+),
+
+asked as (
+    select week, count(distinct store_id) as stores from promotions group by week
+)
+
+select
+    concat_ws('-', 'mailer', shown.week, product_id) as placement_id,
+    cast(product_id as varchar) as item_id,
+    'mailer' as channel,
+    shown.stores / asked.stores as reach,
+    starts_at as announced_at,
+    starts_at,
+    ends_at
+from shown join asked using (week) join mailer_weeks using (week)
+where shown.stores > 0
+order by placement_id
+"""
+
 
 class CompleteJourney:
     """The year of one grocer, as it would have been known at the end of each week."""
@@ -138,7 +166,7 @@ class CompleteJourney:
         """All data sets of the weeks ``first`` to ``last``, in their contracts' schemas.
 
         Events are those that happened in these weeks; items, users and promotions are the whole reference
-        data as known at the end of ``last``.
+        data as known at the end of ``last``; placements are those of these weeks and of the one after.
         """
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
@@ -147,6 +175,7 @@ class CompleteJourney:
                     f"create view {table} as from read_parquet('{self._folder / table}.parquet')"
                 )
             connection.register("weeks", self._weeks(first, last))
+            connection.register("mailer_weeks", self._weeks(first, last + 1))
             events = f"{PURCHASES_QUERY} union all {REDEMPTIONS_QUERY} order by occurred_at, event_id"
             zone, until = {"zone": str(self._calendar.timezone)}, {"until": self._calendar.end(last)}
             return {
@@ -154,6 +183,7 @@ class CompleteJourney:
                 "items": _query(connection, "items", ITEMS_QUERY, {}),
                 "users": _query(connection, "users", USERS_QUERY, until),
                 "promotions": _query(connection, "promotions", PROMOTIONS_QUERY, {**zone, **until}),
+                "placements": _query(connection, "placements", PLACEMENTS_QUERY, {}),
             }
 
     def _weeks(self, first: int, last: int) -> pa.Table:
@@ -161,6 +191,7 @@ class CompleteJourney:
         moments = pa.timestamp("us", tz="UTC")
         return pa.table(
             {
+                "week": pa.array(weeks, pa.int64()),
                 "starts_at": pa.array([self._calendar.start(week) for week in weeks], moments),
                 "ends_at": pa.array([self._calendar.end(week) for week in weeks], moments),
             }

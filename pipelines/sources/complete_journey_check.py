@@ -14,7 +14,7 @@ from pipelines.weeks import ShopCalendar
 NAME = "complete_journey"
 ZONE = "America/New_York"
 FIRST_WEEK = date(2016, 12, 26)
-DATA_SETS = ("events", "items", "users", "promotions")
+DATA_SETS = ("events", "items", "users", "promotions", "placements")
 
 
 def declaration() -> SourceDeclaration:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.evaluation.folds import read_folds
+from pipelines.features.purchases import Purchases
 from pipelines.params import load_params
 from pipelines.ranking.bundle import write_arrays
 from pipelines.retrieval.fitting.baselines import (
@@ -16,30 +17,33 @@ from pipelines.retrieval.fitting.baselines import (
 )
 from pipelines.retrieval.fitting.reading import column, read_purchases
 from pipelines.tables import read_table
+from pipelines.weeks import ShopCalendar
 
-ITEMS = Path("data/validated/items.parquet")
+VALIDATED = Path("data/validated")
 
 
 def main() -> None:
     """Fit both folds in the workspace that is the current folder."""
-    params = load_params().fit_baselines
+    everything = load_params()
+    params, calendar = everything.fit_baselines, ShopCalendar.of(everything.shop)
     for fold, moment in read_folds().items():
         features, out = Path("data/features") / fold, Path("models/baselines") / fold
         out.mkdir(parents=True, exist_ok=True)
-        purchases = read_purchases(features, ITEMS, moment.at_us, moment.week)
+        purchases = read_purchases(features, VALIDATED, calendar, moment.at_us, moment.week)
         fit_transitions(params, features, purchases.item_ids).save(out / "markov.npz")
         fit_neighbours(params, purchases).save(out / "neighbours.npz")
         fit_factors(params.als, purchases).save(out / "als.npz")
         write_arrays(out / "companions.npz", fit_companions(features, purchases.item_ids))
-        write_arrays(out / "catalog.npz", _catalog(features, purchases.item_ids))
+        write_arrays(out / "catalog.npz", _catalog(features, purchases))
         print(f"{fold}: {len(purchases.item_ids):,} items, {len(purchases.user_ids):,} shoppers", flush=True)
 
 
-def _catalog(features: Path, item_ids: np.ndarray) -> dict[str, np.ndarray]:
+def _catalog(features: Path, purchases: Purchases) -> dict[str, np.ndarray]:
     table = read_table(features / "item_popularity.parquet")
-    order = np.argsort(codes(table["item_id"], item_ids))
+    order = np.argsort(codes(table["item_id"], purchases.item_ids))
     return {
-        "item_ids": item_ids,
+        "item_ids": purchases.item_ids,
+        "reach": purchases.reach[purchases.moment_week],
         "popularity": column(table, "recent_baskets")[order].astype(np.float32),
         "sellable": column(table, "sellable")[order],
         "first_sold_us": column(table, "first_sold_us")[order],

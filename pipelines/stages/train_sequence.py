@@ -32,8 +32,9 @@ from pipelines.retrieval.fitting.sequence_training import (
     read_examples,
 )
 from pipelines.retrieval.fitting.warm_start import WarmStart, WarmStartError, read_warm_start
+from pipelines.weeks import ShopCalendar
 
-ITEMS = Path("data/validated/items.parquet")
+VALIDATED = Path("data/validated")
 WARM_START = Path("data/inputs/warm_start")
 CODE = (Path("pipelines/features"), Path("pipelines/retrieval"))
 PROGRESS = Path("run/training.json")
@@ -42,14 +43,15 @@ CHECKPOINTS = Path("run/checkpoints")
 
 def main() -> None:
     """Train both folds in the workspace that is the current folder."""
-    params = load_params().train_sequence
+    everything = load_params()
+    params, calendar = everything.train_sequence, ShopCalendar.of(everything.shop)
     config = SequenceConfig.of(params)
     prepare_tensorflow(config.seed, params.threads)
     losses: dict[int, dict[str, float]] = {}
     folds = read_folds()
     for number, (fold, moment) in enumerate(folds.items(), start=1):
         features = Path("data/features") / fold
-        purchases = read_purchases(features, ITEMS, moment.at_us, moment.week)
+        purchases = read_purchases(features, VALIDATED, calendar, moment.at_us, moment.week)
         examples = read_examples(purchases, config)
         start = None
         if params.warm_start:
@@ -91,7 +93,8 @@ def fit(
 def _identity(config: SequenceConfig, features: Path, threads: int) -> str:
     """A checkpoint is only resumed by a training of the same data, choices, code and start."""
     code = sorted(file for folder in CODE for file in folder.rglob("*.py"))
-    files = [features / "basket_lines.parquet", ITEMS, *code, *sorted(WARM_START.glob("*"))]
+    reference = [VALIDATED / "items.parquet", VALIDATED / "placements.parquet"]
+    files = [features / "basket_lines.parquet", *reference, *code, *sorted(WARM_START.glob("*"))]
     words = json.dumps([asdict(config), threads, [file_sha256(file) for file in files]])
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 

@@ -24,7 +24,8 @@ purchases = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 40)), max_size
 
 def recommender_of(popularity: list[int]) -> BlendedRecommender:
     ids = np.array([f"{place:02d}" for place in range(len(popularity))])
-    catalog = Catalog(ids, list(ids), np.array(popularity, np.float32), np.arange(len(ids)))
+    nothing = np.zeros(len(ids), np.float32)
+    catalog = Catalog(ids, list(ids), np.array(popularity, np.float32), nothing, np.arange(len(ids)))
     nobody = np.full((len(ids), 1), -1, np.int32)
     companions = (nobody, np.zeros(nobody.shape, np.float32), nobody)
     generators = Generators(catalog, SYSTEMS, markov=None, neighbours=None, als=None, sequence=None)

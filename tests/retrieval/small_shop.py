@@ -30,6 +30,7 @@ def habits(seed: int = 0) -> Purchases:
         item_ids=np.array([f"i{n:02d}" for n in range(ITEMS)]),
         item_type=(np.arange(ITEMS) % 5).astype(np.int32),
         moment_week=WEEKS + 1,
+        reach=np.zeros((WEEKS + 2, ITEMS), np.float32),
     )
 
 

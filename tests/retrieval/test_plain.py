@@ -87,6 +87,7 @@ def test_fit_factors__known_shoppers_get_the_vector_that_the_fit_gives_them() ->
         item_ids=np.arange(12).astype(str),
         item_type=np.zeros(12, np.int32),
         moment_week=1,
+        reach=np.zeros((2, 12), np.float32),
     )
     choices = Als(factors=4, iterations=5, regularization=0.5, alpha=2.0, decay=0.9, seed=1)
     model = fit_factors(choices, purchases)

@@ -28,7 +28,13 @@ def narrowed(purchases: Purchases, items: np.ndarray) -> Purchases:
     columns = {name: getattr(purchases, name)[rows] for name in ("shopper", "item", "basket", "day", "week")}
     columns["item"] = np.searchsorted(items, columns["item"]).astype(np.int32)
     types = CODES[purchases.item_type[items]].astype(np.int32)
-    return replace(purchases, **columns, item_ids=purchases.item_ids[items], item_type=types)
+    return replace(
+        purchases,
+        **columns,
+        item_ids=purchases.item_ids[items],
+        item_type=types,
+        reach=purchases.reach[:, items],
+    )
 
 
 def left(folder: Path, arrays: Arrays, ids: np.ndarray, through: int = WEEKS - 2) -> Path:

@@ -32,7 +32,7 @@ def source() -> duckdb.DuckDBPyConnection:
 
 def test_read_weeks__gives_the_contracts_schemas(year: dict[str, pa.Table]) -> None:
     assert {name: table.schema for name, table in year.items()} == {
-        name: schema(CONTRACTS[name]) for name in ("events", "items", "users", "promotions")
+        name: schema(CONTRACTS[name]) for name in ("events", "items", "users", "promotions", "placements")
     }
 
 
@@ -106,3 +106,26 @@ def test_promotions__are_known_once_their_campaign_starts(year: dict[str, pa.Tab
     assert set(week_column(early["events"], CALENDAR).to_pylist()) == {2, 3}
     ends = year["promotions"].filter(pc.equal(year["promotions"]["campaign_id"], "26"))["ends_at"]
     assert pc.max(ends).as_py() == datetime(2017, 2, 20, 5, tzinfo=UTC)  # good through 19 February
+
+
+def test_placements__are_the_mailers_of_the_weeks_and_of_the_next(year: dict[str, pa.Table]) -> None:
+    assert year["placements"].num_rows == 164_929
+    early = CompleteJourney(CALENDAR).read_weeks(2, 3)["placements"].sort_by("starts_at")
+    assert pc.unique(early["starts_at"]).to_pylist() == [CALENDAR.start(week) for week in (2, 3, 4)]
+    assert pc.all(pc.equal(early["announced_at"], early["starts_at"])).as_py()
+
+
+def test_placement__reaches_the_stores_whose_mailer_has_the_item(
+    year: dict[str, pa.Table], source: duckdb.DuckDBPyConnection
+) -> None:
+    row = year["placements"].slice(1000, 1).to_pylist()[0]
+    _, week, product = row["placement_id"].split("-")
+    found = source.execute(
+        "select count(distinct store_id) filter (where product_id = ? and mailer_location <> '0'), "
+        "count(distinct store_id) from promotions where week = ?",
+        [int(product), int(week)],
+    ).fetchone()
+    assert found is not None
+    assert row["reach"] == found[0] / found[1]
+    assert (row["item_id"], row["channel"]) == (product, "mailer")
+    assert (row["starts_at"], row["ends_at"]) == (CALENDAR.start(int(week)), CALENDAR.end(int(week)))

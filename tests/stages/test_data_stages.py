@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines.contracts import CONTRACTS, EVENTS, ITEMS, PROMOTIONS, REVIEWS, USERS
+from pipelines.contracts import CONTRACTS, EVENTS, REFERENCE, REVIEWS
 from pipelines.contracts.samples import sample_rows
 from pipelines.evaluation.folds import read_folds
 from pipelines.evaluation.splits import targets_sha256
@@ -46,7 +46,7 @@ def write_inputs(workspace: Path, events: dict[str, pa.Table]) -> None:
     inputs = workspace / "data" / "inputs"
     for name, table in events.items():
         write_table(inputs / "events" / f"{name}.parquet", table)
-    for contract in (ITEMS, USERS, PROMOTIONS):
+    for contract in REFERENCE:
         write_table(inputs / f"{contract.name}.parquet", sample_rows(contract, 3))
     # One review is of an item that the catalog does not have, another is not known yet.
     changes = {7: {"item_id": "gone"}, 60: {"ingested_at": CALENDAR.end(WEEKS) + timedelta(hours=1)}}

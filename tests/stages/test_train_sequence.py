@@ -7,13 +7,14 @@ import pytest
 
 from pipelines.params import load_params
 from pipelines.retrieval.fitting.sequence_config import SequenceConfig
-from pipelines.stages.train_sequence import ITEMS, WARM_START, _identity
+from pipelines.stages.train_sequence import VALIDATED, WARM_START, _identity
 
 FEATURES = Path("data/features/holdout")
 CONFIG = SequenceConfig.of(load_params(Path(__file__).parents[2] / "params.yaml").train_sequence)
 FILES = (
     FEATURES / "basket_lines.parquet",
-    ITEMS,
+    VALIDATED / "items.parquet",
+    VALIDATED / "placements.parquet",
     WARM_START / "sequence.npz",
     Path("pipelines/retrieval/fitting/sequence_model.py"),
 )

@@ -13,6 +13,8 @@ import yaml
 from mlflow import MlflowClient
 
 from pipelines.actions.tune_sequence import tune_sequence
+from pipelines.contracts import PLACEMENTS
+from pipelines.contracts.arrow import schema
 from pipelines.params import ParamsError
 from pipelines.registry import Registry
 from pipelines.run_facts import read_result
@@ -41,6 +43,7 @@ def make_workspace(folder: Path) -> Path:
     )
     items = {"item_id": shop.item_ids, "type": shop.item_type.astype(str)}
     write_table(folder / "data/validated/items.parquet", pa.table(items))
+    write_table(folder / "data/validated/placements.parquet", schema(PLACEMENTS).empty_table())
     moment = {"week": 15, "at_us": MOMENT_US, "history_from_week": 1, "targets_sha256": "0" * 64}
     (folder / "data/split").mkdir()
     (folder / "run").mkdir()

@@ -50,11 +50,11 @@ def assemble(
     """
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    item_ids, popularity, sellable = read_arrays(
-        parts.baselines / "catalog.npz", "item_ids", "popularity", "sellable"
+    item_ids, popularity, reach, sellable = read_arrays(
+        parts.baselines / "catalog.npz", "item_ids", "popularity", "reach", "sellable"
     )
     write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(parts.items, item_ids)})
-    write_arrays(out / "popularity.npz", {"scores": popularity, "sellable": sellable})
+    write_arrays(out / "popularity.npz", {"scores": popularity, "reach": reach, "sellable": sellable})
     for name in ("als.npz", "markov.npz", "neighbours.npz"):
         shutil.copyfile(parts.baselines / name, out / name)
     shutil.copyfile(parts.baselines / "companions.npz", out / "cooccurrence.npz")

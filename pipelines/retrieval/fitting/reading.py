@@ -8,18 +8,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipelines.features.placements import weekly_reach
 from pipelines.features.purchases import Purchases
 from pipelines.tables import read_table
+from pipelines.weeks import ShopCalendar
 
 DAY_US = 86_400_000_000
 
 
-def read_purchases(features: Path, items: Path, at_us: int, week: int) -> Purchases:
+def read_purchases(
+    features: Path, validated: Path, calendar: ShopCalendar, at_us: int, week: int
+) -> Purchases:
     """Purchases of a fold.
 
     Args:
         features: Folder of the fold's views.
-        items: Parquet of the items contract.
+        validated: Folder with ``items.parquet`` and ``placements.parquet``.
+        calendar: The shop's weeks.
         at_us: The fold's moment, microseconds since the epoch (UTC).
         week: The shop week that begins at it.
     """
@@ -37,8 +42,11 @@ def read_purchases(features: Path, items: Path, at_us: int, week: int) -> Purcha
         week=column(lines, "week")[order].astype(np.int32),
         user_ids=user_ids,
         item_ids=item_ids,
-        item_type=_types(read_table(items), item_ids),
+        item_type=_types(read_table(validated / "items.parquet"), item_ids),
         moment_week=week,
+        reach=weekly_reach(
+            read_table(validated / "placements.parquet"), item_ids, calendar.starts_us(0, week + 1)
+        ),
     )
 
 

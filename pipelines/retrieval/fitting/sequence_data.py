@@ -100,7 +100,7 @@ def build_week(purchases: Purchases, week: int, shoppers: np.ndarray | None = No
     """
     shoppers = known_shoppers(purchases, week) if shoppers is None else shoppers
     past = purchases.before(week)
-    statistics = item_statistics(past.item, past.week, past.shopper, past.day, len(past.item_ids), week)
+    statistics = item_statistics(past.item, past.week, past.shopper, past.day, past.reach, week)
     mine = np.isin(past.shopper, shoppers)
     group = np.searchsorted(shoppers, past.shopper[mine])
     item, age = past.item[mine], past.age(week, mine)

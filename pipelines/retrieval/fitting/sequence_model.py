@@ -8,7 +8,7 @@ from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
 from pipelines.retrieval.fitting.sequence_config import SequenceConfig
 from pipelines.retrieval.sequence import FOURIER_DAYS, MAX_BASKETS
 
-STATISTICS = 6
+STATISTICS = 8
 _H, _C = len(HISTORY_FEATURES), len(CONTEXT_FEATURES)
 
 BATCH_SIGNATURE = {

@@ -45,7 +45,7 @@ class Examples:
         weeks: The target weeks, oldest first.
         vocabulary: Embedding rows.
         chance: Probability with which each item is drawn as a negative, shape ``(items,)``.
-        statistics: Catalog features at the moment, shape ``(items, 6)``.
+        statistics: Catalog features at the moment, shape ``(items, 8)``.
     """
 
     weeks: list[WeekExamples]
@@ -80,7 +80,7 @@ def read_examples(purchases: Purchases, config: SequenceConfig) -> Examples:
         weeks=[build_week(purchases, target) for target in range(first, week)],
         vocabulary=build_vocabulary(purchases, config.minimum),
         chance=weight / weight.sum(),
-        statistics=item_statistics(*columns, len(purchases.item_ids), week),
+        statistics=item_statistics(*columns, purchases.reach, week),
     )
 
 
