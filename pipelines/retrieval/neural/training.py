@@ -1,6 +1,7 @@
 """Trains a network epoch by epoch: watched, averaged, interrupted and resumed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ from pipelines.retrieval.neural.replicas import LOST, DistributionError, Replica
 
 class TrainingError(Exception):
     """Training cannot go on; the message says where and what to change."""
+
+
+@contextmanager
+def _lost_worker_told() -> Iterator[None]:
+    try:
+        yield
+    except LOST as error:
+        raise TrainingError(
+            "another worker is gone: start all of them again; with a checkpoint they go on from its last epoch"
+        ) from error
 
 
 @dataclass
@@ -54,9 +65,14 @@ class Training:
         Raises:
             CheckpointError: It is of another fit, or not all workers see it.
             DistributionError: The workers do not fit the same.
+            TrainingError: Another worker is gone.
         """
         now = self.network.copy()
         self.progress = Progress([], now, now)
+        with _lost_worker_told():
+            self._join()
+
+    def _join(self) -> None:
         told = self.replicas.gather(float(int(self.fingerprint[:12] or "0", 16)))
         if np.ptp(told):
             raise DistributionError(
@@ -87,24 +103,22 @@ class Training:
                 holds the last good weights then.
         """
         try:
-            while not self._is_done() and not (self.progress.losses and self.replicas.agree(is_over())):
-                self._run_epoch(judge)
-                if self.checkpoint and self.replicas.is_chief:
-                    write_checkpoint(
-                        self.checkpoint, self.network, self.progress, self.fingerprint, self.model
-                    )
+            with _lost_worker_told():
+                while not self._is_done() and not (self.progress.losses and self.replicas.agree(is_over())):
+                    self._run_epoch(judge)
+                    self._keep()
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             raise TrainingError(
                 f"epoch {len(self.progress.losses) + 1} does not fit into memory: lower batch, negatives or "
                 "embedding_size, or raise accumulate"
             ) from error
-        except LOST as error:
-            raise TrainingError(
-                "another worker is gone: start all of them again; with a checkpoint they go on from its last epoch"
-            ) from error
         finally:
             self.network.assign(self.progress.kept)
         return self.progress.best_epoch
+
+    def _keep(self) -> None:
+        if self.checkpoint and self.replicas.is_chief:
+            write_checkpoint(self.checkpoint, self.network, self.progress, self.fingerprint, self.model)
 
     def _is_done(self) -> bool:
         done = len(self.progress.losses)
