@@ -98,6 +98,7 @@ class TrainSequence(Section):
     dropout: float = Field(ge=0, lt=1)
     repeat_weight: float = Field(ge=0)
     minimum_purchases: int = Field(ge=1)
+    warm_start: bool
     threads: int = Field(ge=1)
     seed: int
     sizes: dict[str, ModelSize]

@@ -1,5 +1,6 @@
 """Put the bundle that is live now into a workspace, as an input of evaluation."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pipelines.run_facts import write_json
 from pipelines.workspace import WorkspaceError
 
 CHAMPION_FOLDER = Path("data/inputs/champion")
+START_FOLDER = Path("data/inputs/warm_start")
 BUNDLE_IN_BENTO = Path("src/bundle")
 
 
@@ -33,6 +35,28 @@ def fetch_champion(ledger: Ledger, workspace: Path) -> str | None:
     shutil.copytree(bundle, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     write_json(folder / "champion.json", {"release_id": live.release_id, "week": live.week})
     return live.release_id
+
+
+def fetch_start(workspace: Path, wanted: bool) -> None:
+    """Copy what training may begin with out of the fetched champion to ``data/inputs/warm_start``.
+
+    Without a champion, and where a warm start is not wanted, ``none.json`` is all there is: what training does not
+    read must not make it run anew.
+
+    Args:
+        workspace: Where ``fetch_champion`` wrote.
+        wanted: What ``train_sequence.warm_start`` says.
+    """
+    champion, folder = workspace / CHAMPION_FOLDER, workspace / START_FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if not wanted or not (champion / "sequence.npz").is_file():
+        write_json(folder / "none.json", {"start": None})
+        return
+    for name in ("sequence.npz", "items.json"):
+        shutil.copyfile(champion / name, folder / name)
+    week = json.loads((champion / "bundle.json").read_text())["fitted_through_week"]
+    write_json(folder / "start.json", {"fitted_through_week": week})
 
 
 def _bundle_of(release: Release) -> Path:

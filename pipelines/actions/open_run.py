@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.actions.fetch_champion import CHAMPION_FOLDER, fetch_champion
+from pipelines.actions.fetch_champion import CHAMPION_FOLDER, START_FOLDER, fetch_champion, fetch_start
 from pipelines.actions.fetch_inputs import fetch_inputs
 from pipelines.params import ParamsError, load_params
 from pipelines.releases.ledger import Ledger
@@ -48,6 +48,7 @@ def open_run(settings: Settings, request: RunRequest) -> RunFacts:
     fetch_inputs(settings, workspace.path)
     ledger = Ledger(settings.ledger)
     champion = fetch_champion(ledger, workspace.path)
+    fetch_start(workspace.path, load_params(workspace.path / "params.yaml").train_sequence.warm_start)
     facts = _facts(workspace, replace(request, overrides=overrides), champion)
     facts.write(workspace.path)
     write_result(workspace.path, "open_run", _way_on(ledger, facts))
@@ -77,8 +78,8 @@ def apply_overrides(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
 def inputs_sha256(workspace: Path) -> str:
     """One hash of all inputs but the champion: of their paths and contents."""
     root = workspace / INPUTS
-    champion = workspace / CHAMPION_FOLDER
-    files = sorted(file for file in root.rglob("*") if file.is_file() and champion not in file.parents)
+    left_out = {workspace / CHAMPION_FOLDER, workspace / START_FOLDER}
+    files = sorted(file for file in root.rglob("*") if file.is_file() and not left_out & set(file.parents))
     return _sha256("\n".join(f"{file.relative_to(root)} {_file_sha256(file)}" for file in files).encode())
 
 

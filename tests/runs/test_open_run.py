@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.actions.fetch_champion import CHAMPION_FOLDER, fetch_champion
+from pipelines.actions.fetch_champion import CHAMPION_FOLDER, START_FOLDER, fetch_champion, fetch_start
 from pipelines.actions.finish_run import finish_run
 from pipelines.actions.land_batch import LandRequest, land_batch
-from pipelines.actions.open_run import apply_overrides
+from pipelines.actions.open_run import apply_overrides, inputs_sha256
 from pipelines.actions.publish_events import publish_events
 from pipelines.actions.read_decision import read_decision
 from pipelines.actions.validate_batch import validate_batch
@@ -232,6 +232,25 @@ def test_fetch_champion__brings_the_live_bundle_byte_for_byte(settings: Settings
     (bundle / "bundle.json").unlink()
     with pytest.raises(WorkspaceError, match="r-44-aaaaaaaa has no bundle"):
         fetch_champion(ledger, workspace)
+
+
+def test_fetch_start__brings_the_champion_to_training_only_where_it_is_wanted(tmp_path: Path) -> None:
+    champion, start = tmp_path / CHAMPION_FOLDER, tmp_path / START_FOLDER
+    champion.mkdir(parents=True)
+    (champion / "none.json").write_text("{}")
+    fetch_start(tmp_path, True)
+    assert [file.name for file in start.iterdir()] == ["none.json"]
+    before = inputs_sha256(tmp_path)
+    for name in ("sequence.npz", "items.json", "weights.npz"):
+        (champion / name).write_text(name)
+    (champion / "bundle.json").write_text(json.dumps({"fitted_through_week": 43}))
+    fetch_start(tmp_path, True)
+    assert sorted(file.name for file in start.iterdir()) == ["items.json", "sequence.npz", "start.json"]
+    assert (start / "sequence.npz").read_text() == "sequence.npz"
+    assert json.loads((start / "start.json").read_text()) == {"fitted_through_week": 43}
+    assert inputs_sha256(tmp_path) == before  # a promotion alone is nothing new
+    fetch_start(tmp_path, False)
+    assert [file.name for file in start.iterdir()] == ["none.json"]
 
 
 def test_publish_events__once_per_batch_and_again_when_its_task_is_tried_again(

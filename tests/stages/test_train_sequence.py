@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.params import load_params
 from pipelines.retrieval.fitting.sequence_config import SequenceConfig
-from pipelines.stages.train_sequence import VALIDATED, _identity
+from pipelines.stages.train_sequence import VALIDATED, WARM_START, _identity
 
 FEATURES = Path("data/features/holdout")
 CONFIG = SequenceConfig.of(load_params(Path(__file__).parents[2] / "params.yaml").train_sequence)
@@ -15,6 +15,7 @@ FILES = (
     FEATURES / "basket_lines.parquet",
     VALIDATED / "items.parquet",
     VALIDATED / "placements.parquet",
+    WARM_START / "sequence.npz",
     Path("pipelines/retrieval/fitting/sequence_model.py"),
 )
 
@@ -29,7 +30,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_identity__changes_with_data_catalog_and_code(file: Path) -> None:
+def test_identity__changes_with_data_catalog_code_and_start(file: Path) -> None:
     before = _identity(CONFIG, FEATURES, 2)
     assert _identity(CONFIG, FEATURES, 2) == before
     file.write_text("edited")

@@ -24,6 +24,7 @@ from pipelines.retrieval.fitting.sequence_data import (
     make_batch,
 )
 from pipelines.retrieval.fitting.sequence_model import BATCH_SIGNATURE, SequenceModel
+from pipelines.retrieval.fitting.warm_start import WarmStart
 
 Arrays = dict[str, NDArray[np.generic]]
 Progress = Callable[[int, float], None]
@@ -107,6 +108,7 @@ def fit_sequence(
     config: SequenceConfig,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    start: WarmStart | None = None,
 ) -> Arrays:
     """Train, and give the plain arrays that :class:`~pipelines.retrieval.sequence.SequenceScorer` reads.
 
@@ -117,16 +119,18 @@ def fit_sequence(
         config: Sizes and training choices.
         checkpoint: File to resume from and to replace after each epoch.
         progress: Called with (finished epochs, mean loss) after each epoch.
+        start: An earlier fit to begin with; the optimiser begins anew.
 
     Raises:
         TrainingError: The loss is not a number.
+        WarmStartError: ``start`` is of another size or form; nothing was trained.
     """
     strategy = tf.distribute.get_strategy()
     if len(tf.config.list_logical_devices("GPU")) > 1:
         strategy = tf.distribute.MirroredStrategy()
     steps = sum(_batches(week, config.batch) for week in examples.weeks) // strategy.num_replicas_in_sync
     with strategy.scope():
-        model = _compiled(examples, config, steps)
+        model = _compiled(examples, config, steps, start)
     tell = progress or (lambda _epoch, _loss: None)
     losses = _resume(model, checkpoint)
     for epoch, loss in enumerate(losses, start=1):
@@ -143,11 +147,14 @@ def fit_sequence(
     return _exported(model, examples)
 
 
-def _compiled(examples: Examples, config: SequenceConfig, steps: int) -> SequenceModel:
+def _compiled(
+    examples: Examples, config: SequenceConfig, steps: int, start: WarmStart | None
+) -> SequenceModel:
     keras.utils.set_random_seed(config.seed)
-    model = SequenceModel(
-        config, examples.vocabulary.rows, examples.vocabulary.types, _scaling(examples.weeks[-1])
-    )
+    scaling = _scaling(examples.weeks[-1])
+    if start:
+        scaling = start.scaling({name: value.shape for name, value in scaling.items()})
+    model = SequenceModel(config, examples.vocabulary.rows, examples.vocabulary.types, scaling)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.rate / 10,
         max(steps * config.epochs, 1),
@@ -158,8 +165,22 @@ def _compiled(examples: Examples, config: SequenceConfig, steps: int) -> Sequenc
     model.compile(optimizer=keras.optimizers.AdamW(schedule, weight_decay=config.decay))
     first = next(epoch_batches(examples, config, 0))
     model({name: tf.constant(value) for name, value in first.items()})
+    if start:
+        _begin_with(model, start, examples)
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _begin_with(model: SequenceModel, start: WarmStart, examples: Examples) -> None:
+    variables = _named(model)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    for name, value in start.weights(examples.vocabulary, shapes).items():
+        variables[name].assign(value)
+
+
+def _named(model: SequenceModel) -> dict[str, keras.Variable]:
+    """Weights by the names that the arrays have."""
+    return {variable.path.removeprefix("sequence/"): variable for variable in model.trainable_variables}
 
 
 def _run_epoch(
@@ -201,7 +222,7 @@ def _scaling(week: WeekExamples) -> dict[str, NDArray[np.float32]]:
 
 
 def _exported(model: SequenceModel, examples: Examples) -> Arrays:
-    arrays: Arrays = {v.path.removeprefix("sequence/"): v.numpy() for v in model.trainable_variables}
+    arrays: Arrays = {name: variable.numpy() for name, variable in _named(model).items()}
     arrays |= {name: value.numpy() for name, value in model.scaling.items()}
     vocabulary = examples.vocabulary
     return arrays | {

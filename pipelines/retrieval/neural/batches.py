@@ -37,6 +37,12 @@ class Part:
     target_log_chance: Reals
     weight: np.float32
 
+    @classmethod
+    def nothing(cls) -> "Part":
+        """What a replica computes for which a small step has no part: one event that predicts nothing."""
+        none = np.zeros(0, np.int32)
+        return cls(np.zeros((1, 1), np.int32), none, none, np.zeros(0, np.float32), np.float32(0))
+
 
 @dataclass(frozen=True)
 class Step:
@@ -46,7 +52,7 @@ class Step:
         rows: Rows of the embedding table that the step touches, each once, ascending.
         negative: Places of the drawn items in ``rows``, shape ``(negatives,)``.
         negative_log_chance: What is taken off their logits, same shape.
-        parts: Computed one after the other.
+        parts: Computed one after the other, or by several replicas.
     """
 
     rows: Places

@@ -18,6 +18,11 @@ class Encoder(keras.layers.Layer):
         self.config = config
         self.draws = keras.random.SeedGenerator(0)
 
+    @property
+    def all_draws(self) -> list[keras.random.SeedGenerator]:
+        """Its own generator and those of the encoders in it, always in the same order."""
+        return [layer.draws for layer in self._flatten_layers() if isinstance(layer, Encoder)]
+
     def drop(self, values: tf.Tensor, training: bool, rate: float | None = None) -> tf.Tensor:
         """Dropout while training, drawn from the encoder's own generator."""
         rate = self.config.dropout if rate is None else rate

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.neural.batches import Epochs
+from pipelines.retrieval.neural.checkpoint import describe
 from pipelines.retrieval.neural.config import NeuralConfig
 from pipelines.retrieval.neural.encoder import Encoder
 from pipelines.retrieval.neural.network import Network
+from pipelines.retrieval.neural.replicas import find_replicas
+from pipelines.retrieval.neural.start import Start
 from pipelines.retrieval.neural.training import Training
 from pipelines.retrieval.retriever import Scores, Watch
 
@@ -30,19 +33,21 @@ class NeuralRetriever:
 
     Attributes:
         checkpoint: File to resume a fit from and to replace after each epoch; without one nothing is kept.
+        start: An earlier fit to begin with; a checkpoint to resume from goes before it.
     """
 
     name: ClassVar[str]
     encoder: ClassVar[type[Encoder]]
     choices: ClassVar[Mapping[str, tuple[Any, ...]]]
     checkpoint: Path | None = None
+    start: Start | None = None
 
     def __init__(self, config: NeuralConfig) -> None:
         """Fit later, with these choices."""
         self.config = config
 
     def fit(self, train: Interactions, *, seed: int, watch: Watch | None = None) -> None:
-        """Train from scratch, or from where the checkpoint was left.
+        """Train from scratch, from ``start``, or from where the checkpoint was left; on all devices and workers.
 
         Args:
             train: Rows of at least two moments teach.
@@ -50,19 +55,28 @@ class NeuralRetriever:
             watch: Judges each epoch; the best one's weights are kept and its number goes into ``config``.
 
         Raises:
-            TrainingError: A loss is not a number, or memory does not suffice; the last good weights are kept.
-            CheckpointError: The checkpoint was written by another fit.
+            TrainingError: A loss is not a number, memory does not suffice, or another worker is gone; the last good
+                weights are kept.
+            CheckpointError: The checkpoint was written by another fit, or not all workers see it; or ``start`` is of
+                another model or size.
+            DistributionError: The workers cannot train together.
         """
+        replicas = find_replicas()
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         self._count = np.bincount(train.item, minlength=train.items)
-        self._network = Network(self.config, train.items, self.encoder(self.config))
+        self._network = Network(self.config, train.items, self.encoder(self.config), replicas)
+        if self.start:
+            self._network.assign(self.start.weights(self.name, self.config, self._network.copy()))
+        parted = replace(self.config, accumulate=self.config.accumulate * replicas.count)
         training = Training(
             self._network,
-            Epochs(train, self.config, seed),
+            Epochs(train, parted, seed),
             self.config,
             self.checkpoint,
-            _fingerprint(self.name, self.config, seed, train),
+            _fingerprint(self.name, parted, seed, train, self.start),
+            describe(self.name, self.config),
+            replicas,
         )
         if not watch:
             training.run(None, lambda: False)
@@ -99,10 +113,12 @@ def _padded(rows: Interactions) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return event, (rows.lengths - 1).astype(np.int32)
 
 
-def _fingerprint(name: str, config: NeuralConfig, seed: int, train: Interactions) -> str:
+def _fingerprint(name: str, config: NeuralConfig, seed: int, train: Interactions, start: Start | None) -> str:
     """Of all that a fit depends on but how long it takes."""
     choices = asdict(replace(config, epochs=0, patience=0))
     told = hashlib.sha256(repr((name, choices, seed, train.items)).encode())
     for column in (train.offsets, train.item, train.moment):
         told.update(column.tobytes())
+    if start:
+        told.update(start.fingerprint().encode())
     return told.hexdigest()
