@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import embedding_update, training_speed
 from benchmarks.training_speed import OURS, PEER, Run
+from benchmarks.walks import generate
 from pipelines.retrieval.interactions import Interactions
 
 
@@ -70,7 +71,7 @@ def test_training_speed__pads_the_latest_events() -> None:
 
 
 def test_training_speed__generates_walks_that_mostly_follow() -> None:
-    walks = training_speed.generate(400, 50)
+    walks = generate(400, 50)
     assert walks.lengths.min() >= 4
     assert walks.lengths.max() <= 50
     same = np.diff(walks.user) == 0
