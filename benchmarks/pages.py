@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from benchmarks import training_speed_page as training_speed
 from benchmarks.features import page as features
+from benchmarks.peers import page as rectools
 from benchmarks.scaling import page as scaling
 from benchmarks.sequences import page as sequences
 from benchmarks.sessions import page as sessions
@@ -43,6 +44,7 @@ class Page(Protocol):
 
 PAGES: Mapping[str, Page] = {
     "features": features,
+    "peers.rectools": rectools,
     "scaling": scaling,
     "sequences": sequences,
     "sessions": sessions,
