@@ -83,13 +83,9 @@ def train_peer(parts: Split, python: Path, threads: int) -> Curve:
         folder = Path(name)
         train = parts.all_but_last
         np.savez(folder / "events.npz", user=train.user, item=train.item)
-        command = [
-            str(python),
-            str(HERE / "rectools_sasrec.py"),
-            str(folder / "events.npz"),
-            name,
-            str(threads),
-        ]
+        # -P: this file beside the script is not the package of the same name.
+        script = ["-P", str(HERE / "rectools_sasrec.py"), str(folder / "events.npz"), name, str(threads)]
+        command = [str(python), *script]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=name
         ) as process:
