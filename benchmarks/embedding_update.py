@@ -7,12 +7,9 @@ turn within one run. What the first update makes of the touched rows is compared
 import argparse
 import json
 import os
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.heading import heading
 from pipelines.retrieval.neural.rows_adam import RowsAdam
 
 OURS, PEER = "rows_adam", "keras_adam"
@@ -101,11 +99,10 @@ def report(measured: Measured) -> dict[str, Any]:
     largest = max(measured)
     ratio = _median(measured, largest, PEER) / _median(measured, largest, OURS)
     return {
-        "benchmark": "embedding_update",
-        "command": " ".join(["python -m benchmarks.embedding_update", *sys.argv[1:]]),
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "data": {"embedding_size": EMBEDDING_SIZE, "touched_rows": TOUCHED, "items": sorted(measured)},
+        **heading(
+            "embedding_update",
+            {"embedding_size": EMBEDDING_SIZE, "touched_rows": TOUCHED, "items": sorted(measured)},
+        ),
         "results": [
             {
                 "system": system,
@@ -136,12 +133,6 @@ def report(measured: Measured) -> dict[str, Any]:
             }
         ],
     }
-
-
-def machine() -> str:
-    """Where this runs."""
-    versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; {versions}"
 
 
 def _median(measured: Measured, items: int, system: str) -> float:

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks import training_speed_page as training_speed
 from benchmarks.features import page as features
+from benchmarks.peers import page as rectools
+from benchmarks.scaling import page as scaling
 from benchmarks.sequences import page as sequences
 from benchmarks.sessions import page as sessions
 from pipelines.settings import CHECKOUT
@@ -39,7 +42,14 @@ class Page(Protocol):
         """Paragraphs after the goals."""
 
 
-PAGES: Mapping[str, Page] = {"features": features, "sequences": sequences, "sessions": sessions}
+PAGES: Mapping[str, Page] = {
+    "features": features,
+    "peers.rectools": rectools,
+    "scaling": scaling,
+    "sequences": sequences,
+    "sessions": sessions,
+    "training_speed": training_speed,
+}
 """By the ``benchmark`` that a report names."""
 
 

@@ -1,10 +1,14 @@
 """The benchmarks of training: what they compare is alike, and their reports judge the goals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks import embedding_update, training_speed
+from benchmarks import embedding_update, pages, training_speed
+from benchmarks.sequences.splits import split
 from benchmarks.training_speed import OURS, PEER, Run
+from benchmarks.walks import generate
 from pipelines.retrieval.interactions import Interactions
 
 
@@ -70,10 +74,22 @@ def test_training_speed__pads_the_latest_events() -> None:
 
 
 def test_training_speed__generates_walks_that_mostly_follow() -> None:
-    walks = training_speed.generate(400, 50)
+    walks = generate(400, 50)
     assert walks.lengths.min() >= 4
     assert walks.lengths.max() <= 50
     same = np.diff(walks.user) == 0
     pairs = np.bincount(walks.item[:-1][same] * 50 + walks.item[1:][same], minlength=2500).reshape(50, 50)
     top = np.sort(pairs, axis=1)[:, -3:].sum() / pairs.sum()
     assert 0.75 < top < 0.9
+
+
+def test_training_speed__judges_no_quality_of_a_peer_that_was_only_timed() -> None:
+    parts = split(generate(12, 8))
+    config = replace(training_speed.CONFIG, embedding_size=4, length=4)
+    timed = training_speed.time_padded(parts, config, steps=1)
+    assert timed.tokens_per_second > 0
+    whole = training_speed.report({OURS: Run(5000, 1, 3, 0.2), PEER: timed}, {"path": "walks"})
+    assert len(whole["goals"]) == 1
+    assert f"| {PEER} | {whole['resources'][1]['tokens_per_second']:,} | not judged |" in pages.render_page(
+        "training_speed", whole
+    )
