@@ -32,6 +32,8 @@ from pipelines.tables import write_json
 
 OURS, PEER = "attention", "rectools_sasrec"
 PATIENCE = 10
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+"""Keeps the memory of a step for the next one: the peer is 1.2 to 1.5 times as fast with it."""
 GOAL = 0.5
 HERE = Path(__file__).parent
 LOCK = HERE / "rectools.txt"
@@ -86,9 +88,8 @@ def train_peer(parts: Split, python: Path, threads: int) -> Curve:
         # -P: this file beside the script is not the package of the same name.
         script = ["-P", str(HERE / "rectools_sasrec.py"), str(folder / "events.npz"), name, str(threads)]
         command = [str(python), *script]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=name
-        ) as process:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes, text=True, cwd=name, env=os.environ | MALLOC) as process:
             assert process.stdin
             assert process.stdout
             curve: Curve = []
