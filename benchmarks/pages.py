@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.features import page as features
+from benchmarks.next_basket import page as next_basket
 from benchmarks.sequences import page as sequences
 from benchmarks.sessions import page as sessions
 from pipelines.settings import CHECKOUT
@@ -39,7 +40,12 @@ class Page(Protocol):
         """Paragraphs after the goals."""
 
 
-PAGES: Mapping[str, Page] = {"features": features, "sequences": sequences, "sessions": sessions}
+PAGES: Mapping[str, Page] = {
+    "features": features,
+    "next_basket": next_basket,
+    "sequences": sequences,
+    "sessions": sessions,
+}
 """By the ``benchmark`` that a report names."""
 
 
