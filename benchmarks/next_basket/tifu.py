@@ -98,8 +98,8 @@ def vectors(histories: Histories, choices: Choices) -> sparse.csr_matrix:
     ]
     data = np.concatenate([np.zeros(0), *weights]).astype(np.float32)
     found = sparse.csr_matrix(
-        (data, histories.items, histories.offsets), (len(histories), len(histories.item_ids))
-    )
+        (data, histories.items, histories.offsets), (len(histories), len(histories.item_ids)), copy=True
+    )  # summing sorts the columns in place: without a copy those of the histories
     found.sum_duplicates()
     return found
 
