@@ -5,7 +5,7 @@ The vector of a group is the mean of its baskets, each weighed by ``within`` to 
 group's last; the vector of the household is the mean of its groups, weighed by ``between`` in the same way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -40,10 +40,9 @@ class Choices:
     own: float
 
 
-GRID = tuple(
-    Choices(*one) for one in product((3, 7), (0.9, 1.0), (0.6, 0.7, 0.8), (100, 300), (0.5, 0.7, 0.9))
-)
-"""What is tried: around what the paper found best on its four data sets."""
+DECAYS = tuple(Choices(*one, 100, 0.7) for one in product((3, 7), (0.9, 1.0), (0.6, 0.7, 0.8)))
+VOTES = tuple(product((50, 100, 300), (0.3, 0.5, 0.7, 0.9)))
+"""What is tried, around what the paper found best on its data sets: first decays, then ``neighbours`` and ``own``."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def nearest(users: sparse.csr_matrix, asked: NDArray[np.int64], neighbours: int)
     return share
 
 
-def scores(question: Question, grid: tuple[Choices, ...]) -> Iterator[tuple[Choices, NDArray[np.float32]]]:
+def scores(question: Question, grid: Sequence[Choices]) -> Iterator[tuple[Choices, NDArray[np.float32]]]:
     """What each of ``grid`` says of the sellable items, shape ``(asked, items)``; what they share is computed once."""
     asked = question.asked
     for group, within, between in sorted({(one.group, one.within, one.between) for one in grid}):
@@ -130,15 +129,30 @@ def scores(question: Question, grid: tuple[Choices, ...]) -> Iterator[tuple[Choi
                     yield one, one.own * ranked[asked] + (1.0 - one.own) * others
 
 
-def choose(question: Question, grid: tuple[Choices, ...] = GRID) -> tuple[Choices, float]:
-    """The choices of the best mean NDCG@10 on a question whose truth is known, and that NDCG."""
+def choose(
+    question: Question,
+    decays: Sequence[Choices] = DECAYS,
+    votes: Sequence[tuple[int, float]] = VOTES,
+) -> tuple[Choices, float]:
+    """The choices of the best mean NDCG@10 on a question whose truth is known, and that NDCG.
+
+    Args:
+        question: Of the week before.
+        decays: The first step takes the best of these.
+        votes: The second one tries these ``neighbours`` and ``own`` with it.
+    """
+    first, _ = _best(question, decays)
+    return _best(question, [first, *(replace(first, neighbours=k, own=own) for k, own in votes)])
+
+
+def _best(question: Question, grid: Sequence[Choices]) -> tuple[Choices, float]:
     found = {one: _ndcg(_lists(question, values), question.truth) for one, values in scores(question, grid)}
     return max(found.items(), key=lambda pair: pair[1])
 
 
 def rank(question: Question, choices: Choices) -> Lists:
     """The lists of the households that are asked."""
-    ((_, values),) = scores(question, (replace(choices),))
+    ((_, values),) = scores(question, [choices])
     return _lists(question, values)
 
 
@@ -147,8 +161,8 @@ def _columns(users: sparse.csr_matrix, question: Question) -> NDArray[np.float32
     table = question.histories.item_ids
     at = np.minimum(np.searchsorted(table, question.sellable), len(table) - 1)
     bought = table[at] == question.sellable
-    dense: NDArray[np.float32] = np.zeros((users.shape[0], len(question.sellable)), np.float32)
-    dense[:, bought] = users[:, at[bought]].toarray()
+    dense: NDArray[np.float32] = users[:, at].toarray()
+    dense[:, ~bought] = 0.0
     return dense
 
 

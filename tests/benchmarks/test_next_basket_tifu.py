@@ -68,7 +68,7 @@ def test_nearest__is_euclidean_and_never_oneself() -> None:
 def test_scores__are_own_and_neighbours_vectors_of_what_is_sellable() -> None:
     # Nobody bought "n"; "b" is not sellable, yet it still tells who is near.
     question = Question(histories(), Truth({"ann": {"a"}}, {}), np.array(["a", "m", "n"]))
-    ((_, found),) = scores(question, (CHOICES,))
+    ((_, found),) = scores(question, [CHOICES])
     expected = [0.75 * ANN["a"] + 0.25 * CAT["a"], 0.75 * ANN["m"], 0.0]
     assert found == pytest.approx(np.array([expected]), abs=1e-7)
 
@@ -87,12 +87,19 @@ def test_rank__lists_the_sellable_items_with_their_scores() -> None:
 
 def test_choose__takes_what_foretells_best() -> None:
     # Only a neighbour's vector puts bread before milk for Bob, who never bought it; only his own puts milk first.
-    own, others = (Choices(2, 0.5, 0.1, 2, own) for own in (1.0, 0.0))
-    for wanted, best in (({"m"}, own), ({"a", "b"}, others)):
+    for wanted, best in (({"m"}, 1.0), ({"a", "b"}, 0.0)):
         question = Question(histories(), Truth({"bob": wanted}, {}), np.array(["a", "b", "m"]))
-        chosen, reached = choose(question, (own, others))
-        assert chosen == best
+        chosen, reached = choose(question, [Choices(2, 0.5, 0.1, 2, 0.0)], [(2, 1.0)])
+        assert chosen == Choices(2, 0.5, 0.1, 2, best)
         assert 0 < reached <= 1
+
+
+def test_choose__takes_the_best_decays_first() -> None:
+    # Ann bought apple twice and milk last: milk leads where what is old hardly counts.
+    question = Question(histories(), Truth({"ann": {"m"}}, {}), np.array(["a", "b", "m"]))
+    decays = [Choices(2, 1.0, 1.0, 1, 1.0), Choices(1, 1.0, 0.1, 1, 1.0)]
+    assert choose(question, decays, [])[0] == decays[1]
+    assert choose(question, decays[::-1], [])[0] == decays[1]
 
 
 def test_scores__share_work_and_still_answer_each_choice() -> None:
@@ -103,6 +110,6 @@ def test_scores__share_work_and_still_answer_each_choice() -> None:
     found = dict(scores(question, grid))
     assert set(found) == set(grid)
     for one in grid:
-        ((_, alone),) = scores(question, (one,))
+        ((_, alone),) = scores(question, [one])
         assert np.array_equal(alone, found[one])
     assert any(not np.array_equal(found[one], found[other]) for one, other in pairwise(grid))
