@@ -40,8 +40,8 @@ class Choices:
     own: float
 
 
-DECAYS = tuple(Choices(*one, 100, 0.7) for one in product((3, 7), (0.9, 1.0), (0.6, 0.7, 0.8)))
-VOTES = tuple(product((50, 100, 300), (0.3, 0.5, 0.7, 0.9)))
+DECAYS = tuple(Choices(*one, 100, 0.7) for one in product((3, 7, 14), (0.9, 1.0), (0.6, 0.7, 0.8)))
+VOTES = tuple(product((30, 100, 300), (0.1, 0.3, 0.5, 0.7)))
 """What is tried, around what the paper found best on its data sets: first decays, then ``neighbours`` and ``own``."""
 
 
@@ -103,17 +103,15 @@ def vectors(histories: Histories, choices: Choices) -> sparse.csr_matrix:
     return found
 
 
-def nearest(users: sparse.csr_matrix, asked: NDArray[np.int64], neighbours: int) -> NDArray[np.float32]:
+def nearest(users: sparse.csr_matrix, asked: NDArray[np.int64], neighbours: int) -> sparse.csr_matrix:
     """The share of each household in the mean of the nearest ones (Euclidean, oneself left out), ``(asked, users)``."""
     square = np.asarray(users.multiply(users).sum(axis=1)).ravel()
     distance = square[asked][:, None] + square[None, :] - 2.0 * (users[asked] @ users.T).toarray()
     distance[np.arange(len(asked)), asked] = np.inf
     count = min(neighbours, users.shape[0] - 1)
-    share = np.zeros(distance.shape, np.float32)
-    if count:
-        closest = np.argsort(distance, axis=1, kind="stable")[:, :count]
-        np.put_along_axis(share, closest, np.float32(1.0 / count), axis=1)
-    return share
+    closest = np.argsort(distance, axis=1, kind="stable")[:, :count]
+    share = np.full(closest.size, 1.0 / max(count, 1), np.float32)
+    return sparse.csr_matrix((share, closest.ravel(), np.arange(len(asked) + 1) * count), distance.shape)
 
 
 def scores(question: Question, grid: Sequence[Choices]) -> Iterator[tuple[Choices, NDArray[np.float32]]]:
@@ -121,12 +119,13 @@ def scores(question: Question, grid: Sequence[Choices]) -> Iterator[tuple[Choice
     asked = question.asked
     for group, within, between in sorted({(one.group, one.within, one.between) for one in grid}):
         users = vectors(question.histories, Choices(group, within, between, 0, 0.0))
-        ranked = _columns(users, question)
+        ranked = users @ _sellable(question)  # sparse: most households bought few of the items
+        mine = ranked[asked].toarray()
         for neighbours in sorted({one.neighbours for one in grid}):
-            others = nearest(users, asked, neighbours) @ ranked
+            others = (nearest(users, asked, neighbours) @ ranked).toarray()
             for one in grid:
                 if one == Choices(group, within, between, neighbours, one.own):
-                    yield one, one.own * ranked[asked] + (1.0 - one.own) * others
+                    yield one, one.own * mine + (1.0 - one.own) * others
 
 
 def choose(
@@ -156,14 +155,13 @@ def rank(question: Question, choices: Choices) -> Lists:
     return _lists(question, values)
 
 
-def _columns(users: sparse.csr_matrix, question: Question) -> NDArray[np.float32]:
-    """The vectors over the sellable items; zero for one that nobody bought."""
+def _sellable(question: Question) -> sparse.csr_matrix:
+    """Takes vectors over the items of the histories to the sellable ones, shape ``(items, sellable)``."""
     table = question.histories.item_ids
     at = np.minimum(np.searchsorted(table, question.sellable), len(table) - 1)
-    bought = table[at] == question.sellable
-    dense: NDArray[np.float32] = users[:, at].toarray()
-    dense[:, ~bought] = 0.0
-    return dense
+    bought = np.flatnonzero(table[at] == question.sellable)
+    ones = np.ones(len(bought), np.float32)
+    return sparse.csr_matrix((ones, (at[bought], bought)), (len(table), len(question.sellable)))
 
 
 def _lists(question: Question, values: NDArray[np.float32]) -> Lists:

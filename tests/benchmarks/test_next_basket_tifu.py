@@ -60,9 +60,9 @@ def test_vectors__are_means_of_groups_of_baskets() -> None:
 def test_nearest__is_euclidean_and_never_oneself() -> None:
     # Squared distances: Ann to Bob .59; Ann to Cat .27 (a .175, b .05, m .25 against a .25, b .5); Bob to Cat 1.31.
     shares = nearest(vectors(histories(), CHOICES), np.array([0, 1]), 1)
-    assert shares.tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert shares.toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
     everybody = nearest(vectors(histories(), CHOICES), np.array([0]), 100)
-    assert everybody.tolist() == [[0, 0.5, 0.5]]
+    assert everybody.toarray().tolist() == [[0, 0.5, 0.5]]
 
 
 def test_scores__are_own_and_neighbours_vectors_of_what_is_sellable() -> None:
