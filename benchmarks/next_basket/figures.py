@@ -14,6 +14,7 @@ METRICS = {
     "ndcg_at_10": "relevant",
     "repeat_ndcg_at_10": "repeat_relevant",
     "new_ndcg_at_10": "new_relevant",
+    "new_only_ndcg_at_10": "new_relevant",
 }
 """The column that says of how many items each metric is; a household without any is not counted."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.next_basket.figures import METRICS
 
-TITLES = dict(zip(METRICS, ("all items", "repeats", "new to the household"), strict=True))
+TITLES = dict(zip(METRICS, ("all items", "repeats", "new items", "list of new items only"), strict=True))
 
 
 def draw(whole: dict[str, Any], file: Path) -> None:
@@ -23,7 +23,7 @@ def draw(whole: dict[str, Any], file: Path) -> None:
     found = {(row["system"], row["metric"]): row for row in whole["results"]}
     systems = sorted({name for name, _ in found}, key=lambda name: found[name, "ndcg_at_10"]["value"])
     figure, axes = pyplot.subplots(
-        1, len(METRICS), figsize=(13, 1.6 + 0.36 * len(systems)), sharey=True, layout="constrained"
+        1, len(METRICS), figsize=(15, 1.6 + 0.36 * len(systems)), sharey=True, layout="constrained"
     )
     for axis, metric in zip(axes, METRICS, strict=True):
         rows = [found[name, metric] for name in systems]

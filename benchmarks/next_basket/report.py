@@ -12,6 +12,7 @@ from benchmarks.sequences.report import machine
 from pipelines.ranking.blended import BLEND
 
 DECAYED = ("personal_frequency_95", "personal_frequency_decayed")
+NEW = "new_only_ndcg_at_10"
 GAIN, TIMES = 0.06, 1.8
 
 
@@ -69,7 +70,7 @@ def goals(results: Sequence[Row], comparisons: Sequence[Row]) -> list[Row]:
         if row["metric"] == "ndcg_at_10"
     }
     gain, peer = ahead[best], ahead[tifu.NAME]
-    ours, popular = values[BLEND, "new_ndcg_at_10"], values["popularity", "new_ndcg_at_10"]
+    ours, popular = values[BLEND, NEW], values["popularity", NEW]
     times = ours / popular if popular else 0.0
     return [
         {
@@ -83,7 +84,7 @@ def goals(results: Sequence[Row], comparisons: Sequence[Row]) -> list[Row]:
             "met": peer["low"] > 0,
         },
         {
-            "goal": f"new_ndcg_at_10 of the blend at least {TIMES:g} times that of popularity: {times:.2f} times "
+            "goal": f"{NEW} of the blend at least {TIMES:g} times that of popularity: {times:.2f} times "
             f"({ours:.4f} and {popular:.4f})",
             "met": times >= TIMES,
         },
@@ -94,7 +95,7 @@ def table(whole: dict[str, Any]) -> str:
     """Markdown: a line a system, the best one first."""
     found = {(row["system"], row["metric"]): row for row in whole["results"]}
     systems = sorted({name for name, _ in found}, key=lambda name: -found[name, "ndcg_at_10"]["value"])
-    head = ["system", "all items", "repeats", "new items"]
+    head = ["system", "all items", "repeats", "new items", "list of new items only"]
     body = [[name, *(_cell(found[name, metric]) for metric in METRICS)] for name in systems]
     return markdown([head, *body])
 

@@ -150,9 +150,14 @@ def _best(question: Question, grid: Sequence[Choices]) -> tuple[Choices, float]:
 
 
 def rank(question: Question, choices: Choices) -> Lists:
-    """The lists of the households that are asked."""
+    """The lists of the households that are asked, sorted, so long that all they know may be taken out."""
     ((_, values),) = scores(question, [choices])
-    return _lists(question, values)
+    known = max((len(items) for items in question.truth.known.values()), default=0)
+    lists = _lists(question, values, DEPTH + known)
+    items, found = lists.systems[NAME]
+    order = np.argsort(-found, axis=1, kind="stable")
+    taken = (np.take_along_axis(items, order, axis=1), np.take_along_axis(found, order, axis=1))
+    return replace(lists, systems={NAME: taken})
 
 
 def _sellable(question: Question) -> sparse.csr_matrix:
@@ -164,8 +169,8 @@ def _sellable(question: Question) -> sparse.csr_matrix:
     return sparse.csr_matrix((ones, (at[bought], bought)), (len(table), len(question.sellable)))
 
 
-def _lists(question: Question, values: NDArray[np.float32]) -> Lists:
-    depth = min(DEPTH, values.shape[1])
+def _lists(question: Question, values: NDArray[np.float32], depth: int = DEPTH) -> Lists:
+    depth = min(depth, values.shape[1])
     best = np.argpartition(-values, depth - 1, axis=1)[:, :depth].astype(np.int32)
     found = np.take_along_axis(values, best, axis=1).astype(np.float64)
     asked = question.histories.user_ids[question.asked]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from benchmarks.next_basket.inputs import DataError, write_inputs
 from benchmarks.next_basket.judge_week import FACTS, ROWS
+from pipelines.evaluation.lists import ONE_THREAD
 from pipelines.settings import Settings
 from pipelines.sources.complete_journey import CompleteJourney
 from pipelines.tables import read_json, sha256, write_json
@@ -162,7 +163,7 @@ class Measurement:
 
     def _run(self, module: str, workspace: Path) -> float:
         began = time.monotonic()
-        environment = stage_environment(self.settings, workspace)
+        environment = stage_environment(self.settings, workspace) | (ONE_THREAD if module == JUDGE else {})
         done = subprocess.run(
             [sys.executable, "-m", module], cwd=workspace, env=environment, capture_output=True, text=True
         )

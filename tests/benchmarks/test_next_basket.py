@@ -43,6 +43,7 @@ def rows_of(system: str, values: dict[str, float], new: float = 0.0) -> pd.DataF
             "repeat_ndcg_at_10": list(values.values()),
             "repeat_relevant": 1,
             "new_ndcg_at_10": new,
+            "new_only_ndcg_at_10": new,
             "new_relevant": int(new > 0),
         }
     )
@@ -70,6 +71,8 @@ def test_measure__repeats_and_new_items_count_apart_in_one_list() -> None:
     assert row["new_ndcg_at_10"] == pytest.approx(1 / np.log2(3))
     assert row["repeat_ndcg_at_10"] == pytest.approx(1 / np.log2(4))
     assert row["ndcg_at_10"] == pytest.approx((1 / np.log2(3) + 1 / np.log2(4)) / (1 + 1 / np.log2(3)))
+    # Without m and b, which Ann knows, a is alone at the first place.
+    assert row["new_only_ndcg_at_10"] == 1.0
     assert (row["relevant"], row["new_relevant"], row["repeat_relevant"]) == (2, 1, 1)
 
 
@@ -94,6 +97,7 @@ def test_intervals__leave_out_households_without_such_an_item() -> None:
         "ndcg_at_10": 0.5,
         "repeat_ndcg_at_10": 0.5,
         "new_ndcg_at_10": 0.3,
+        "new_only_ndcg_at_10": 0.3,
     }
 
 
