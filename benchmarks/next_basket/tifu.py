@@ -62,7 +62,8 @@ class Question:
     @property
     def asked(self) -> NDArray[np.int64]:
         """Positions in ``histories`` of the households that are asked."""
-        return np.searchsorted(self.histories.user_ids, np.array(sorted(self.truth.bought)))
+        wanted = np.array(sorted(self.truth.bought))
+        return np.searchsorted(self.histories.user_ids, wanted).astype(np.int64)
 
 
 def basket_weights(
@@ -84,7 +85,8 @@ def basket_weights(
     groups = int(which[0]) + 1
     earliest = int(baskets[-1]) + 1 - (groups - 1) * group
     size = np.where(which == groups - 1, earliest, group)
-    return within**place * between**which / (size * groups)
+    weights: NDArray[np.float64] = within**place * between**which / (size * groups)
+    return weights
 
 
 def vectors(histories: Histories, choices: Choices) -> sparse.csr_matrix:

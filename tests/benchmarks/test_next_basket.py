@@ -27,7 +27,7 @@ from benchmarks.next_basket.weeks import (
 )
 from pipelines.evaluation.lists import Lists
 from pipelines.evaluation.measure import Truth
-from pipelines.tables import write_json
+from pipelines.tables import read_json, write_json
 
 SYSTEMS = ("blend", "personal_frequency_95", "personal_frequency_decayed", "popularity", "tifu_knn")
 
@@ -148,7 +148,8 @@ def test_report__has_a_page_a_table_and_a_picture(tmp_path: Path) -> None:
     assert (whole["data"]["households"], whole["data"]["household_weeks"]) == (2, 4)
     assert table(whole).splitlines()[2].startswith("| blend | 0.3200 (0.3200 to 0.3200) | 0.3200 ")
     assert "| tifu_knn | 0.3100 | 0.3100 |" in pages.render_page("next_basket", whole)
-    draw(whole, tmp_path / "next_basket.png")
+    write_json(tmp_path / "report.json", whole)
+    draw(read_json(tmp_path / "report.json"), tmp_path / "next_basket.png")
     assert (tmp_path / "next_basket.png").stat().st_size > 10_000
 
 
