@@ -9,6 +9,7 @@ import sys
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
+from serving import one_thread  # noqa: F401  before what imports NumPy
 from serving.app import App
 from serving.environment import Environment, read_environment
 from serving.lifetime import die_with_parent
