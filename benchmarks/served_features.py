@@ -47,10 +47,9 @@ def write_bundle(path: Path) -> None:
     random = np.random.default_rng(1)
     write_json(path / "items.json", {"ids": ids, "titles": [f"Item {name}" for name in ids]})
     popularity = random.random(ITEMS).astype(np.float32)
-    reach = np.zeros(ITEMS, np.float32)
-    write_arrays(
-        path / "popularity.npz", {"scores": popularity, "reach": reach, "sellable": np.ones(ITEMS, bool)}
-    )
+    reach, kind, sellable = np.zeros(ITEMS, np.float32), np.zeros(ITEMS, np.int32), np.ones(ITEMS, bool)
+    about = {"reach": reach, "kind": kind, "sellable": sellable}
+    write_arrays(path / "popularity.npz", {"scores": popularity, **about})
     nobody = np.full((ITEMS, 1), -1, np.int32)
     companions = {"items": nobody, "scores": np.zeros(nobody.shape, np.float32), "baskets": nobody}
     write_arrays(path / "cooccurrence.npz", companions)

@@ -128,6 +128,13 @@ class BlendCandidate(Section):
     penalty: float = Field(ge=0)
 
 
+class Recommend(Section):
+    """What a list has to keep; null for no rule."""
+
+    same_type_limit: int | None = Field(ge=1)
+    repeat_share_limit: float | None = Field(ge=0, le=1)
+
+
 class EvaluateCandidate(Section):
     """How the evaluation is cut and how sure it is."""
 
@@ -180,6 +187,7 @@ class Params(Section):
     train_sequence: TrainSequence
     tune_sequence: TuneSequence
     blend_candidate: BlendCandidate
+    recommend: Recommend
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion
     decide_package: DecidePackage

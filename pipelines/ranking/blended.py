@@ -14,6 +14,7 @@ from pipelines.ranking.catalog import Catalog, Shopper
 from pipelines.ranking.components import SEQUENCE, Component, known_places, normalise
 from pipelines.ranking.feature_values import NOTHING, FeatureValues, collect
 from pipelines.ranking.generators import Generators
+from pipelines.ranking.list_rules import ListRules
 from pipelines.retrieval.sequence import ShopperTables
 
 BLEND = "blend"
@@ -66,6 +67,8 @@ class BlendedRecommender:
             name: [(Component(row["system"], row["scale"]), float(row["weight"])) for row in rows]
             for name, rows in manifest["blends"].items()
         }
+        self._rules = ListRules(**manifest.get("rules", {}))
+        self._kind: NDArray[np.int32] = catalog.kind[catalog.sellable]
         self._popular_places: dict[int, NDArray[np.int64]] = {}
         self._weighed = {component.system for component, weight in self._blends[BLEND] if weight > 0}
 
@@ -101,7 +104,8 @@ class BlendedRecommender:
 
         Where a system says nothing of an item, popularity breaks the tie: a list has to be filled.
         """
-        raw = self.raw(history, now)
+        shopper = self._catalog.shopper(history, now)
+        raw = self._generators.score(shopper) if len(shopper.item) else {}
         if not raw:
             return dict.fromkeys(self.systems, self._ranked(self._popularity, self._most_popular(top), top))
         found: dict[str, Ranked] = {}
@@ -112,7 +116,12 @@ class BlendedRecommender:
             found[name] = self._ranked(scores + tie_break, near, top)
         everything = np.arange(len(self.item_ids))
         for name, weights in self._blends.items():
-            found[name] = self._ranked(self._blend(raw, weights), everything, top)
+            scores = self._blend(raw, weights)
+            found[name] = self._ranked(scores, everything, top)
+            if name == BLEND and not self._rules.ask_nothing:
+                chosen = self._rules.choose(scores, self._kind, self._bought(shopper), top)
+                # In their order: what a rule moved back has a higher score than what stands before it.
+                found[name] = chosen, -np.arange(len(chosen), dtype=np.float64)
         return found
 
     def recommend(
@@ -135,7 +144,7 @@ class BlendedRecommender:
         scored = self._scored(history, now)
         if scored is None:
             return self.popular(k, exclude)
-        chosen = self._top(scored.scores, k, exclude)
+        chosen = self._chosen(scored, k, exclude)
         if observe is not None:
             observe(self._features(scored, chosen))
         found = (
@@ -169,6 +178,19 @@ class BlendedRecommender:
         tables = self._generators.tables(shopper) if SEQUENCE.system in self._weighed else None
         raw = self._generators.score(shopper, self._weighed, tables)
         return Scored(shopper, tables, raw, self._blend(raw, self._blends[BLEND]))
+
+    def _chosen(self, scored: Scored, k: int, exclude: frozenset[str]) -> list[int]:
+        if self._rules.ask_nothing:
+            return self._top(scored.scores, k, exclude)
+        allowed = self._without(scored.scores, exclude)
+        chosen: list[int] = self._rules.choose(allowed, self._kind, self._bought(scored.shopper), k).tolist()
+        return chosen
+
+    def _bought(self, shopper: Shopper) -> NDArray[np.bool_]:
+        """Which of ``item_ids`` the shopper bought before."""
+        mine = np.zeros(len(self._catalog.ids), bool)
+        mine[shopper.item] = True
+        return mine[self._catalog.sellable]
 
     def _features(self, scored: Scored, places: list[int]) -> FeatureValues:
         at = np.array(places, np.int64)
@@ -242,12 +264,18 @@ class BlendedRecommender:
         return "popular in this shop"
 
     def _top(self, scores: Scores, k: int, exclude: frozenset[str]) -> list[int]:
-        out = [self._place[item] for item in exclude if item in self._place]
-        if out:
-            scores = scores.copy()
-            scores[out] = -np.inf
-        best: list[int] = top_places(scores, min(k, len(scores) - len(out))).tolist()
+        allowed = self._without(scores, exclude)
+        best: list[int] = top_places(allowed, min(k, int(np.isfinite(allowed).sum()))).tolist()
         return best
+
+    def _without(self, scores: Scores, exclude: frozenset[str]) -> Scores:
+        """The scores with ``-inf`` for what is excluded."""
+        out = [self._place[item] for item in exclude if item in self._place]
+        if not out:
+            return scores
+        scores = scores.copy()
+        scores[out] = -np.inf
+        return scores
 
 
 def top_places(scores: Scores, top: int) -> NDArray[np.int64]:

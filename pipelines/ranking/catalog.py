@@ -37,6 +37,7 @@ class Catalog:
         titles: A name for people each.
         popularity: Recent purchases of each, shape ``(items,)``.
         reach: How widely the shop shows each in the week that the bundle was made for, 0 to 1, shape ``(items,)``.
+        kind: Type of each, 0 for unknown, shape ``(items,)``.
         sellable: Ascending positions of the items that may be recommended, shape ``(n,)``.
     """
 
@@ -44,6 +45,7 @@ class Catalog:
     titles: list[str]
     popularity: NDArray[np.float32]
     reach: NDArray[np.float32]
+    kind: NDArray[np.int32]
     sellable: NDArray[np.int64]
 
     @classmethod
@@ -54,11 +56,12 @@ class Catalog:
             BundleError: A file is missing or corrupt, or two do not fit each other.
         """
         items = read_json(bundle / "items.json")
-        columns = read_arrays(bundle / "popularity.npz", "scores", "reach", "sellable")
+        columns = read_arrays(bundle / "popularity.npz", "scores", "reach", "kind", "sellable")
         if {len(column) for column in (items["titles"], *columns)} != {len(items["ids"])}:
             raise BundleError(f"{bundle / 'items.json'}: its length differs from the arrays'; {REMEDY}")
-        popularity, reach, sellable = columns
-        return cls(np.array(items["ids"]), items["titles"], popularity, reach, np.flatnonzero(sellable))
+        popularity, reach, kind, sellable = columns
+        ids = np.array(items["ids"])
+        return cls(ids, items["titles"], popularity, reach, kind, np.flatnonzero(sellable))
 
     @cached_property
     def position(self) -> dict[str, int]:

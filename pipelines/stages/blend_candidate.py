@@ -18,6 +18,7 @@ from pipelines.ranking.blended import ABLATION, BLEND, BlendedRecommender
 from pipelines.ranking.components import PLAIN, SEQUENCE, Component
 from pipelines.ranking.fitting.assembly import Parts, assemble
 from pipelines.ranking.fitting.weights import candidate_sets, learn_blend
+from pipelines.ranking.list_rules import ListRules
 from pipelines.releases.bento_build import modules_behind
 
 ITEMS = Path("data/validated/items.parquet")
@@ -30,16 +31,16 @@ Blends = dict[str, list[tuple[Component, float]]]
 def main() -> None:
     """Blend in the workspace that is the current folder."""
     folds = read_folds()
-    params = load_params().blend_candidate
+    everything = load_params()
+    params, rules = everything.blend_candidate, ListRules(**everything.recommend.model_dump())
     blends = learn_blends(folds["validation"], params.candidates_per_component, params.penalty)
     for name, weights in blends.items():
         print(
             f"{name}: " + ", ".join(f"{part.system} ({part.scale}) {weight:.3f}" for part, weight in weights)
         )
     fitted_through = folds["holdout"].week - 1
-    sha256 = assemble(
-        _parts("holdout"), blends, fitted_through, Path("models/candidate"), bundle_code(Path.cwd())
-    )
+    code = bundle_code(Path.cwd())
+    sha256 = assemble(_parts("holdout"), blends, fitted_through, Path("models/candidate"), code, rules)
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 
 

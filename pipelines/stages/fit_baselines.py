@@ -44,6 +44,7 @@ def _catalog(features: Path, purchases: Purchases) -> dict[str, np.ndarray]:
     return {
         "item_ids": purchases.item_ids,
         "reach": purchases.reach[purchases.moment_week],
+        "kind": purchases.item_type,
         "popularity": column(table, "recent_baskets")[order].astype(np.float32),
         "sellable": column(table, "sellable")[order],
         "first_sold_us": column(table, "first_sold_us")[order],

@@ -15,6 +15,7 @@ CATALOG = Catalog(
     list(IDS),
     popularity=np.array([8.0, 4, 2, 1], np.float32),
     reach=np.array([0.0, 0.5, 1.0, 0.0], np.float32),
+    kind=np.zeros(4, np.int32),
     sellable=np.array([0, 1, 2]),
 )
 SHOWN = ("shown", "shown_frequency", "shown_popularity")

@@ -18,8 +18,8 @@ def write_tiny_bundle(path: Path) -> str:
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "items.json", {"ids": IDS, "titles": TITLES})
     popularity = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
-    reach, sellable = np.zeros(6, np.float32), np.ones(6, bool)
-    write_arrays(path / "popularity.npz", {"scores": popularity, "reach": reach, "sellable": sellable})
+    about = {"reach": np.zeros(6, np.float32), "kind": np.zeros(6, np.int32), "sellable": np.ones(6, bool)}
+    write_arrays(path / "popularity.npz", {"scores": popularity, **about})
     neighbours = np.array([[1, 2], [0, -1], [0, -1], [-1, -1], [5, -1], [4, -1]], np.int32)
     scores = np.where(neighbours >= 0, np.array([[0.9, 0.8]]), 0).astype(np.float32)
     baskets = np.where(neighbours >= 0, np.array([[9, 8]]), 0).astype(np.int32)

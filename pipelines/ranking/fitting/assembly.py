@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipelines.ranking.bundle import read_arrays, seal, write_arrays, write_json
 from pipelines.ranking.components import Component
+from pipelines.ranking.list_rules import NO_RULES, ListRules
 from pipelines.tables import read_table
 
 FORMAT = 1
@@ -35,6 +36,7 @@ def assemble(
     fitted_through_week: int,
     out: Path,
     code: Mapping[Path, Path],
+    rules: ListRules = NO_RULES,
 ) -> str:
     """Write and seal a bundle.
 
@@ -44,17 +46,20 @@ def assemble(
         fitted_through_week: Last week that anything in it has seen.
         out: The bundle's folder, replaced.
         code: Files of the code that scores with it: where each goes below ``code/``, and where it is.
+        rules: What its lists have to keep.
 
     Returns:
         The bundle's sha256.
     """
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    item_ids, popularity, reach, sellable = read_arrays(
-        parts.baselines / "catalog.npz", "item_ids", "popularity", "reach", "sellable"
+    item_ids, *about = read_arrays(
+        parts.baselines / "catalog.npz", "item_ids", "popularity", "reach", "kind", "sellable"
     )
     write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(parts.items, item_ids)})
-    write_arrays(out / "popularity.npz", {"scores": popularity, "reach": reach, "sellable": sellable})
+    write_arrays(
+        out / "popularity.npz", dict(zip(("scores", "reach", "kind", "sellable"), about, strict=True))
+    )
     for name in ("als.npz", "markov.npz", "neighbours.npz"):
         shutil.copyfile(parts.baselines / name, out / name)
     shutil.copyfile(parts.baselines / "companions.npz", out / "cooccurrence.npz")
@@ -62,7 +67,15 @@ def assemble(
     for target, source in code.items():
         (out / "code" / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, out / "code" / target)
-    return seal(out, {"format": FORMAT, "fitted_through_week": fitted_through_week, "blends": _rows(blends)})
+    return seal(
+        out,
+        {
+            "format": FORMAT,
+            "fitted_through_week": fitted_through_week,
+            "blends": _rows(blends),
+            "rules": asdict(rules),
+        },
+    )
 
 
 def _titles(items: Path, item_ids: np.ndarray) -> list[str]:
