@@ -129,10 +129,10 @@ class BlendCandidate(Section):
 
 
 class Recommend(Section):
-    """What a list has to keep; null for no rule."""
+    """What each ten places of a list have to keep; null for no rule."""
 
-    same_type_limit: int | None = Field(ge=1)
-    repeat_share_limit: float | None = Field(ge=0, le=1)
+    same_type_limit: int | None = Field(ge=1, le=10)
+    repeat_limit: int | None = Field(ge=0, le=10)
 
 
 class EvaluateCandidate(Section):

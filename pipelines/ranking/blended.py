@@ -14,7 +14,7 @@ from pipelines.ranking.catalog import Catalog, Shopper
 from pipelines.ranking.components import SEQUENCE, Component, known_places, normalise
 from pipelines.ranking.feature_values import NOTHING, FeatureValues, collect
 from pipelines.ranking.generators import Generators
-from pipelines.ranking.list_rules import ListRules
+from pipelines.ranking.list_rules import ListRules, top_places
 from pipelines.retrieval.sequence import ShopperTables
 
 BLEND = "blend"
@@ -276,17 +276,6 @@ class BlendedRecommender:
         scores = scores.copy()
         scores[out] = -np.inf
         return scores
-
-
-def top_places(scores: Scores, top: int) -> NDArray[np.int64]:
-    """Positions of the ``top`` best scores, best first, ties by position."""
-    top = min(top, len(scores))
-    if top <= 0:
-        return np.zeros(0, np.int64)
-    # Everything that reaches the last score competes, so that ties fall by position, not by chance.
-    last = np.partition(scores, len(scores) - top)[len(scores) - top]
-    near = np.flatnonzero(scores >= last)
-    return near[np.argsort(-scores[near], kind="stable")][:top]
 
 
 def _own_reason(times: int, days: float) -> str:

@@ -1,11 +1,12 @@
 """What a list has to keep besides the order of the scores: variety, and room for what is new. NumPy only."""
 
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+PAGE = 10
+"""Places that the rules count in: the first ten of a longer list are the list of ten."""
 DEPTH = 20
 """Candidates for each place, of what was bought before and of what was not."""
 UNKNOWN = 0
@@ -14,20 +15,20 @@ UNKNOWN = 0
 
 @dataclass(frozen=True)
 class ListRules:
-    """Rules of a list; None for no rule. A list is filled all the same: what breaks a rule comes after what keeps it.
+    """Rules of each ten places; None for no rule. A list is filled all the same: what breaks a rule fills up its ten.
 
     Attributes:
-        same_type_limit: Places of a list that items of one type take at most.
-        repeat_share_limit: Share of the places that things bought before take at most, rounded up.
+        same_type_limit: Places that items of one type take at most.
+        repeat_limit: Places that things bought before take at most.
     """
 
     same_type_limit: int | None = None
-    repeat_share_limit: float | None = None
+    repeat_limit: int | None = None
 
     @property
     def ask_nothing(self) -> bool:
         """Whether the order of the scores stands."""
-        return self.same_type_limit is None and self.repeat_share_limit is None
+        return self.same_type_limit is None and self.repeat_limit is None
 
     def choose(
         self, scores: NDArray[np.float64], kind: NDArray[np.int32], bought: NDArray[np.bool_], k: int
@@ -41,37 +42,55 @@ class ListRules:
             k: Places.
 
         Returns:
-            Distinct, as many as there are allowed items, at most ``k``. Among those that keep the rules, and again
-            among those that were needed to fill the list, the order is that of the scores, ties by position.
+            Distinct, as many as there are allowed items, at most ``k``. In each ten those that keep the rules stand in
+            the order of the scores, ties by position; then, where they are too few, the best of the others.
         """
-        near = np.concatenate([_best(scores, mine, DEPTH * k) for mine in (bought, ~bought)])
-        near = near[np.lexsort((near, -scores[near]))]
-        most_repeats = k if self.repeat_share_limit is None else ceil(self.repeat_share_limit * k - 1e-9)
-        most_of_kind = k if self.same_type_limit is None else self.same_type_limit
+        pages = -(-k // PAGE)
+        near = np.concatenate([_best(scores, mine, DEPTH * PAGE * pages) for mine in (bought, ~bought)])
+        left: list[int] = near[np.lexsort((near, -scores[near]))].tolist()
+        chosen: list[int] = []
+        for _ in range(pages):
+            page = self._page(left, kind, bought)
+            left = [place for place in left if place not in page]
+            chosen += page
+        return np.array(chosen[:k], np.int64)
+
+    def _page(self, left: list[int], kind: NDArray[np.int32], bought: NDArray[np.bool_]) -> list[int]:
+        """The next ten of what is left, the best first."""
+        most_of_kind = PAGE if self.same_type_limit is None else self.same_type_limit
+        repeats_left = PAGE if self.repeat_limit is None else self.repeat_limit
+        of_kind: dict[int, int] = {}
         kept: list[int] = []
         skipped: list[int] = []
-        repeats, of_kind = 0, dict[int, int]()
-        for place in near.tolist():
+        for place in left:
+            if len(kept) == PAGE:
+                break
             mine = int(kind[place])
             full = mine != UNKNOWN and of_kind.get(mine, 0) >= most_of_kind
-            if full or (bought[place] and repeats >= most_repeats):
+            if full or (bought[place] and not repeats_left):
                 skipped.append(place)
                 continue
             kept.append(place)
             of_kind[mine] = of_kind.get(mine, 0) + 1
-            repeats += int(bought[place])
-            if len(kept) == k:
-                break
-        return np.array([*kept, *skipped][:k], np.int64)
+            repeats_left -= int(bought[place])
+        return [*kept, *skipped][:PAGE]
 
 
 NO_RULES = ListRules()
 
 
+def top_places(scores: NDArray[np.float64], top: int) -> NDArray[np.int64]:
+    """Positions of the ``top`` best scores, best first, ties by position."""
+    top = min(top, len(scores))
+    if top <= 0:
+        return np.zeros(0, np.int64)
+    # Everything that reaches the last score competes, so that ties fall by position, not by chance.
+    last = np.partition(scores, len(scores) - top)[len(scores) - top]
+    near = np.flatnonzero(scores >= last)
+    return near[np.argsort(-scores[near], kind="stable")][:top]
+
+
 def _best(scores: NDArray[np.float64], among: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
-    """The best allowed places among some, ties by position."""
+    """The best allowed places among some."""
     there = np.flatnonzero(among & np.isfinite(scores))
-    if len(there) > most:
-        last = np.partition(scores[there], len(there) - most)[len(there) - most]
-        there = there[scores[there] >= last]
-    return there[np.lexsort((there, -scores[there]))][:most]
+    return there[top_places(scores[there], most)]

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from pipelines.domain import History
-from pipelines.ranking.blended import TIE_BREAK, BlendedRecommender, top_places
+from pipelines.ranking.blended import TIE_BREAK, BlendedRecommender
 from pipelines.ranking.catalog import Catalog
 from pipelines.ranking.generators import Generators
-from pipelines.ranking.list_rules import NO_RULES, ListRules
+from pipelines.ranking.list_rules import NO_RULES, ListRules, top_places
 
 NOW = 1_509_336_000_000_000
 DAY = 86_400_000_000
@@ -22,9 +22,7 @@ BLEND = [
 ]
 
 shops = st.lists(st.integers(0, 3), min_size=1, max_size=30)  # popularity of each item: ties are many
-limits = st.builds(
-    ListRules, st.none() | st.integers(1, 3), st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0])
-)
+limits = st.builds(ListRules, st.none() | st.integers(1, 3), st.none() | st.integers(0, 9))
 purchases = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 40)), max_size=20)  # item, days ago
 
 
@@ -86,7 +84,7 @@ def test_best__of_the_blend_is_what_the_endpoint_recommends(
 def test_recommend__leaves_excluded_items_out_under_rules(
     popularity: list[int], bought: list[tuple[int, int]], k: int
 ) -> None:
-    recommender = recommender_of(popularity, ListRules(1, 0.5))
+    recommender = recommender_of(popularity, ListRules(1, 5))
     served = recommender.recommend(history_of(bought), NOW, k, frozenset(["00", "01"])).items
     assert not {"00", "01"} & {item.item_id for item in served}
     assert len(served) == min(k, max(len(popularity) - 2, 0))
