@@ -94,7 +94,9 @@ def goals(results: Sequence[Row], comparisons: Sequence[Row]) -> list[Row]:
 def table(whole: dict[str, Any]) -> str:
     """Markdown: a line a system, the best one first."""
     found = {(row["system"], row["metric"]): row for row in whole["results"]}
-    systems = sorted({name for name, _ in found}, key=lambda name: -found[name, "ndcg_at_10"]["value"])
+    systems = sorted(
+        {name for name, _ in found}, key=lambda name: (-found[name, "ndcg_at_10"]["value"], name)
+    )
     head = ["system", "all items", "repeats", "new items", "list of new items only"]
     body = [[name, *(_cell(found[name, metric]) for metric in METRICS)] for name in systems]
     return markdown([head, *body])
@@ -104,7 +106,8 @@ def weekly(whole: dict[str, Any], metric: str) -> str:
     """Markdown: a line a system, a column a week."""
     found = {(row["system"], row["week"]): row[metric] for row in whole["weeks"]}
     weeks = whole["data"]["weeks"]
-    order = sorted({name for name, _ in found}, key=lambda name: -sum(found[name, week] for week in weeks))
+    sums = {name: sum(found[name, week] for week in weeks) for name, _ in found}
+    order = sorted(sums, key=lambda name: (-sums[name], name))
     head = ["system", *(f"week {week}" for week in weeks)]
     return markdown([head, *([name, *(f"{found[name, week]:.4f}" for week in weeks)] for name in order)])
 

@@ -15,7 +15,7 @@ from benchmarks.next_basket.figures import comparison_rows, intervals, pool, wee
 from benchmarks.next_basket.inputs import DataError, tables_folder
 from benchmarks.next_basket.judge_week import measure
 from benchmarks.next_basket.plot import draw
-from benchmarks.next_basket.report import goals, report, table
+from benchmarks.next_basket.report import goals, report, table, weekly
 from benchmarks.next_basket.weeks import (
     Measured,
     facts_file,
@@ -151,6 +151,18 @@ def test_report__has_a_page_a_table_and_a_picture(tmp_path: Path) -> None:
     write_json(tmp_path / "report.json", whole)
     draw(read_json(tmp_path / "report.json"), tmp_path / "next_basket.png")
     assert (tmp_path / "next_basket.png").stat().st_size > 10_000
+
+
+def test_tables__list_what_ties_by_name() -> None:
+    alike = {"ann": 0.1, "bob": 0.2}
+    names = ["tifu_knn", "blend", *(f"retriever_{number}" for number in range(8)), "personal_frequency_95"]
+    rows = pd.concat(
+        [rows_of(name, alike, 0.05) for name in [*names, "personal_frequency_decayed", "popularity"]]
+    )
+    whole = report([Measured(week, rows, facts(week, "x")) for week in (45, 46)], "here", "0" * 64)
+    for text in (table(whole), weekly(whole, "ndcg_at_10")):
+        found = [line.split("|")[1].strip() for line in text.splitlines()[2:]]
+        assert found == sorted(found)
 
 
 def writer(folder: Path, basis: str, done: list[int]) -> Callable[[int], str]:
