@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 
 class ParamsError(Exception):
@@ -121,11 +121,40 @@ class TuneSequence(Section):
     search: dict[str, Range] = Field(min_length=1)
 
 
-class BlendCandidate(Section):
-    """How the weights of the blend are learned."""
+Part = Literal[
+    "popularity",
+    "shown",
+    "shown_popularity",
+    "shown_frequency",
+    "personal_frequency",
+    "personal_frequency_80",
+    "personal_frequency_decayed",
+    "personal_frequency_95",
+    "due",
+    "markov",
+    "neighbours",
+    "als",
+    "sequence",
+]
 
+
+class BlendCandidate(Section):
+    """What is blended, and how the weights are learned."""
+
+    parts: tuple[Part, ...]
     candidates_per_component: int = Field(ge=10)
     penalty: float = Field(ge=0)
+
+    @field_validator("parts")
+    @classmethod
+    def _the_gate_can_compare(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        if "sequence" not in parts or len(parts) < 2:
+            raise ValueError(
+                "expected sequence and at least one part more: the gate compares the blend with itself without sequence"
+            )
+        if len(set(parts)) < len(parts):
+            raise ValueError(f"expected each part once, found {', '.join(parts)}")
+        return parts
 
 
 class Recommend(Section):

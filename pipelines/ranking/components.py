@@ -42,6 +42,7 @@ PLAIN = (
 """What is blended besides the neural part."""
 
 SEQUENCE = Component("sequence", "logit")
+COMPONENTS = (*PLAIN, SEQUENCE)
 DECAYS = {
     "personal_frequency": 1.0,
     "personal_frequency_80": 0.8,

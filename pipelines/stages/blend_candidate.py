@@ -3,7 +3,7 @@
 The blend without its neural part is learned on the same candidates; its weights travel in the bundle.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,11 +13,11 @@ from pipelines.domain import BundleError
 from pipelines.evaluation.folds import Moment, read_folds
 from pipelines.evaluation.truth import read_histories, read_truth
 from pipelines.features.history_view import VIEW
-from pipelines.params import load_params
+from pipelines.params import BlendCandidate, load_params
 from pipelines.ranking.blended import ABLATION, BLEND, BlendedRecommender
-from pipelines.ranking.components import PLAIN, SEQUENCE, Component
+from pipelines.ranking.components import COMPONENTS, PLAIN, SEQUENCE, Component
 from pipelines.ranking.fitting.assembly import Parts, assemble
-from pipelines.ranking.fitting.weights import candidate_sets, learn_blend
+from pipelines.ranking.fitting.weights import CandidateSets, candidate_sets, learn_blend
 from pipelines.ranking.list_rules import ListRules
 from pipelines.releases.bento_build import modules_behind
 
@@ -33,7 +33,7 @@ def main() -> None:
     folds = read_folds()
     everything = load_params()
     params, rules = everything.blend_candidate, ListRules(**everything.recommend.model_dump())
-    blends = learn_blends(folds["validation"], params.candidates_per_component, params.penalty)
+    blends = learn_blends(folds["validation"], params)
     for name, weights in blends.items():
         print(
             f"{name}: " + ", ".join(f"{part.system} ({part.scale}) {weight:.3f}" for part, weight in weights)
@@ -44,18 +44,33 @@ def main() -> None:
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 
 
-def learn_blends(moment: Moment, depth: int, penalty: float) -> Blends:
+def learn_blends(moment: Moment, params: BlendCandidate) -> Blends:
     """Weights of the blend and of the blend without its neural part, on one fold."""
-    components = [*PLAIN, SEQUENCE]
-    unweighted: Blends = {BLEND: [(component, 1.0) for component in components]}
+    chosen = [component for component in COMPONENTS if component.system in params.parts]
+    unweighted: Blends = {BLEND: [(component, 1.0) for component in chosen]}
     with TemporaryDirectory() as folder:
         bundle = Path(folder) / "validation"
         assemble(_parts("validation"), unweighted, moment.week - 1, bundle, {})
-        sets = candidate_sets(_scored(BlendedRecommender.load(bundle), moment), components, depth)
-    plain = sets.without(components.index(SEQUENCE))
+        scored = _scored(BlendedRecommender.load(bundle), moment)
+        sets = candidate_sets(scored, chosen, params.candidates_per_component)
+    return weigh(sets, chosen, params.penalty)
+
+
+def weigh(sets: CandidateSets, chosen: Sequence[Component], penalty: float) -> Blends:
+    """Both blends over all components: what was not chosen is judged by the gate, but has no weight.
+
+    Args:
+        sets: Candidates with a column for each of ``chosen``.
+        chosen: Components that may get a weight, the neural one among them.
+        penalty: Of :func:`~pipelines.ranking.fitting.weights.learn_weights`.
+    """
+    plain = [component for component in chosen if component != SEQUENCE]
+    whole = dict(zip(chosen, learn_blend(sets, penalty).tolist(), strict=True))
+    without = learn_blend(sets.without(chosen.index(SEQUENCE)), penalty)
+    ablation = dict(zip(plain, without.tolist(), strict=True))
     return {
-        BLEND: list(zip(components, learn_blend(sets, penalty).tolist(), strict=True)),
-        ABLATION: list(zip(PLAIN, learn_blend(plain, penalty).tolist(), strict=True)),
+        BLEND: [(component, whole.get(component, 0.0)) for component in COMPONENTS],
+        ABLATION: [(component, ablation.get(component, 0.0)) for component in PLAIN],
     }
 
 
