@@ -64,8 +64,9 @@ def normalise(
 
     Args:
         scores: Raw scores of all items, shape ``(n,)``; none below zero for ``share`` and ``log``.
-        scale: ``share`` divides by the largest; ``log`` is the log of that share plus a floor, scaled to
-            [0, 1]; ``logit`` is the distance below the largest, cut at 12 and scaled to [0, 1].
+        scale: ``share`` divides by the largest; ``log`` is the log of that share plus a floor, 0 for
+            nothing and 1.005 for the largest; ``logit`` is the distance below the largest, cut at 12 and
+            scaled to [0, 1].
         among: The items whose scaled scores are wanted.
 
     Raises:
