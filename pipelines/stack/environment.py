@@ -48,7 +48,8 @@ def stack_environment(settings: Settings) -> dict[str, str]:
     """Environment of a stack process: the caller's, confined, marked, with all settings spelt out."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     binaries = str(Path(sys.executable).parent)
-    chosen = {f"SHOPLOOP_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    given = {name: value for name, value in settings.model_dump().items() if value is not None}
+    chosen = {f"SHOPLOOP_{name.upper()}": str(value) for name, value in given.items()}
     return (
         inherited
         | confined_environment(settings)

@@ -88,3 +88,11 @@ def test_stack_environment__is_marked_and_free_of_foreign_airflow_settings(
     assert variables["SHOPLOOP_PORT_ENDPOINT"] == str(settings.port_endpoint)
     assert variables["NO_PROXY"] == "example.com,127.0.0.1,localhost,::1"
     assert variables["PATH"].split(os.pathsep)[0].endswith("bin")
+
+
+def test_stack_environment__says_the_settings_that_made_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stack_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == settings.model_copy(update={"home": settings.home.resolve()})
