@@ -71,10 +71,16 @@ def render_page(name: str, whole: Report) -> str:
         f"# {page.title(whole)}",
         *page.measured(name, whole),
         "## Goals",
-        "\n".join(f"- {'met' if goal['met'] else '**not met**'}: {goal['goal']}" for goal in whole["goals"]),
+        "\n".join(map(_goal, whole["goals"])),
+        *([whole["remark"]] if whole.get("remark") else []),
         *page.details(name, whole),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _goal(goal: Report) -> str:
+    reached = f"; reached: {goal['value']:g}" if "value" in goal else ""
+    return f"- {'met' if goal['met'] else '**not met**'}: {goal['goal']}{reached}"
 
 
 def render_index(reports: dict[str, Report]) -> str:

@@ -1,5 +1,6 @@
 """What the page of the benchmark of training speed says beside its goals."""
 
+from pathlib import Path
 from typing import Any
 
 TEXT = """
@@ -24,19 +25,20 @@ def title(whole: dict[str, Any]) -> str:  # noqa: ARG001
 
 def measured(name: str, whole: dict[str, Any]) -> list[str]:
     """What stands before the goals."""
-    facts = ", ".join(f"{key} {value}" for key, value in whole["data"].items() if key != "sha256")
+    data = whole["data"]
+    source = Path(data["path"]).name or "generated walks"
     return [
         TEXT.strip(),
-        f"Data: {facts}. `{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}.",
+        f"Data: {source}, {data['users']:,} users, {data['items']:,} items, {data['events']:,} events. "
+        f"`{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}.",
         table(whole),
         f"![Tokens a second and NDCG@10]({name}.png)",
     ]
 
 
-def details(name: str, whole: dict[str, Any]) -> list[str]:
+def details(name: str, whole: dict[str, Any]) -> list[str]:  # noqa: ARG001
     """What stands after the goals."""
-    ratios = "; ".join(f"{goal['goal']}: {goal['value']}" for goal in whole["goals"])
-    return [f"{ratios}. All figures: [{name}.json]({name}.json)."]
+    return [f"All figures: [{name}.json]({name}.json)."]
 
 
 def table(whole: dict[str, Any]) -> str:

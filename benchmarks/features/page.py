@@ -51,6 +51,5 @@ def measured(name: str, whole: dict[str, Any]) -> list[str]:
 def details(name: str, whole: dict[str, Any]) -> list[str]:
     """What stands after the goals."""
     return [
-        *([whole["remark"]] if whole.get("remark") else []),
         f"Views: {', '.join(f'`{view}`' for view in whole['views'])}. Figures: [{name}.json]({name}.json).",
     ]

@@ -53,7 +53,6 @@ def details(name: str, whole: dict[str, Any]) -> list[str]:
         f"- {row['system']}: {row['value']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})" for row in rows
     )
     return [
-        *([whole["remark"]] if whole.get("remark") else []),
         "## Differences, all items",
         gains,
         "## Week by week, all items",

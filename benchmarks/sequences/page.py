@@ -49,7 +49,6 @@ def measured(name: str, whole: Whole) -> list[str]:
 def details(name: str, whole: Whole) -> list[str]:
     """What stands after the goals."""
     return [
-        *([whole["remark"]] if whole.get("remark") else []),
         *(["## What was cut", "\n".join(f"- {line}" for line in whole["cut"])] if whole["cut"] else []),
         "## Choices",
         _choices(whole["choices"]),
