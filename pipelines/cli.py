@@ -14,6 +14,7 @@ from pipelines.commands import (
     doctor,
     features,
     fetch,
+    garbage,
     land,
     quarantine,
     recommend,
@@ -50,12 +51,13 @@ app.command()(train.train)
 app.command()(tune.tune)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
+app.command()(garbage.gc)
 app.add_typer(quarantine.app)
 app.add_typer(releases.app)
 source.app.command("example")(source_example.example)
 app.add_typer(source.app)
 app.add_typer(features.app)
-for actions in (actions_data, actions_runs, actions_serving, actions_releases):
+for actions in (actions_data, actions_runs, actions_serving, actions_releases, garbage):
     action.add_typer(actions.app)
 app.command(hidden=True)(component.component)
 app.command(hidden=True)(component.prepare)

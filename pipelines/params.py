@@ -205,6 +205,13 @@ class ReplayFeatures(Section):
     score_tolerance: float = Field(ge=0)
 
 
+class CollectGarbage(Section):
+    """What `shoploop gc` keeps."""
+
+    releases_kept: int = Field(ge=2)
+    days_kept: float = Field(ge=0)
+
+
 class Params(Section):
     """All of ``params.yaml``."""
 
@@ -221,6 +228,7 @@ class Params(Section):
     decide_promotion: DecidePromotion
     decide_package: DecidePackage
     replay_features: ReplayFeatures
+    collect_garbage: CollectGarbage
 
     @model_validator(mode="after")
     def _every_end_of_the_search_is_a_valid_choice(self) -> Self:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ class HistoryPoint:
     step: int
 
 
+@dataclass(frozen=True)
+class EndedRun:
+    """A run of MLflow that is over.
+
+    Attributes:
+        mlflow_id: MLflow's id.
+        name: Ours, as the web page shows it.
+        versions: Of the registered model that were made of it.
+    """
+
+    mlflow_id: str
+    name: str
+    versions: frozenset[str]
+
+
 class Registry:
     """Runs, versions and the alias of the champion in MLflow.
 
@@ -41,7 +57,7 @@ class Registry:
             os.environ |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
         from mlflow import MlflowClient
 
-        self._client = MlflowClient(tracking_uri=uri)
+        self._client, self._uri = MlflowClient(tracking_uri=uri), uri
 
     def open_run(self, run_id: str, experiment: str = EXPERIMENT, parent: str = "") -> str:
         """The MLflow run that belongs to ``run_id``, made when it is not there; returns MLflow's id.
@@ -127,6 +143,42 @@ class Registry:
         else:
             self._client.set_registered_model_alias(MODEL, CHAMPION_ALIAS, version)
         return True
+
+    def answers(self) -> bool:
+        """Whether MLflow can be reached."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.search_experiments(max_results=1)
+        except MlflowException:
+            return False
+        return True
+
+    def ended_runs(self, before: datetime) -> list[EndedRun]:
+        """Runs of all experiments that ended before a moment, those of a search among them, oldest first."""
+        experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
+        versions: dict[str, set[str]] = {}
+        for version in self._client.search_model_versions(f"name='{MODEL}'"):
+            versions.setdefault(version.run_id, set()).add(str(version.version))
+        found, token = [], None
+        while token != "":
+            page = self._client.search_runs(
+                experiments, f"attributes.end_time < {int(before.timestamp() * 1000)}",
+                order_by=["attributes.start_time ASC"], page_token=token,
+            )  # fmt: skip
+            found += [(run.info.run_id, run.info.run_name) for run in page if run.info.end_time]
+            token = page.token or ""
+        return [EndedRun(key, name, frozenset(versions.get(key, ()))) for key, name in found]
+
+    def delete_run(self, run: EndedRun) -> None:
+        """Delete a run with its versions and files; MLflow shows it among the deleted ones with its figures."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        for version in run.versions:
+            self._client.delete_model_version(MODEL, version)
+        artifacts = self._client.get_run(run.mlflow_id).info.artifact_uri
+        get_artifact_repository(artifacts, tracking_uri=self._uri).delete_artifacts()
+        self._client.delete_run(run.mlflow_id)
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)

@@ -157,6 +157,24 @@ def _build(sources: Path, version: str, labels: Mapping[str, str]) -> tuple[str,
     return str(bento.tag), Path(bento.path)
 
 
+def stored_bentos(home: Path) -> list[tuple[str, Path]]:
+    """Tags and folders of all recommenders in BentoML's store."""
+    if not home.is_dir():
+        return []
+    with _bentoml(home):
+        import bentoml
+
+        return [(str(bento.tag), Path(bento.path)) for bento in bentoml.bentos.list(NAME)]
+
+
+def delete_bento(tag: str, home: Path) -> None:
+    """Remove a Bento from BentoML's store."""
+    with _bentoml(home):
+        import bentoml
+
+        bentoml.bentos.delete(tag)
+
+
 @contextlib.contextmanager
 def _bentoml(home: Path) -> Iterator[None]:
     """BentoML on a store of our own; it reads the environment when it is first imported."""

@@ -15,6 +15,7 @@ from pipelines.params import load_params
 
 ROOT = Path(__file__).parents[2]
 BEFORE, AFTER = {"open_run"}, {"log_run"}
+DAGS = ("ingest_events", "train_recommender", "tune_recommender", "rollback_release", "collect_garbage")
 
 
 def edges(dag: Any) -> dict[str, set[str]]:
@@ -26,7 +27,7 @@ def stage_tasks(dag: Any) -> list[str]:
 
 
 def test_dags__are_these(dags: dict[str, Any]) -> None:
-    assert set(dags) == {"ingest_events", "train_recommender", "tune_recommender", "rollback_release"}
+    assert set(dags) == set(DAGS)
 
 
 def test_train_recommender__mirrors_dvc_yaml_one_to_one(dags: dict[str, Any]) -> None:
@@ -133,9 +134,7 @@ def test_publishing__is_by_one_task_each(dags: dict[str, Any]) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["ingest_events", "train_recommender", "tune_recommender", "rollback_release"]
-)
+@pytest.mark.parametrize("name", DAGS)
 def test_dag_file__holds_schedules_and_edges_only(name: str) -> None:
     source = (ROOT / "dags" / f"{name}.py").read_text()
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -145,7 +144,7 @@ def test_dag_file__holds_schedules_and_edges_only(name: str) -> None:
     assert len(source.splitlines()) < 60
 
 
-@pytest.mark.parametrize("dag_id", ["ingest_events", "train_recommender"])
+@pytest.mark.parametrize("dag_id", ["ingest_events", "train_recommender", "collect_garbage"])
 def test_schedule__of_a_fresh_installation_lies_ahead(dag_id: str, dags: dict[str, Any]) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
     from airflow.timetables.base import TimeRestriction

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,29 @@ def test_finish_run__does_not_need_mlflow(judged: Path, monkeypatch: pytest.Monk
     assert said.startswith("not_promoted: PASS (not in MLflow: ")
     assert ledger.seen("f").outcome == "not_promoted"
     assert time.monotonic() - began < 60
+
+
+def test_ended_runs__are_deleted_with_versions_and_files_and_others_stay(server: str, bundle: Path) -> None:
+    from mlflow import MlflowClient
+
+    registry, client = Registry(server), MlflowClient(server)
+    runs = {name: registry.open_run(name) for name in ("to go", "to stay", "under way")}
+    versions = {name: registry.register(runs[name], bundle, name, "") for name in ("to go", "to stay")}
+    for name in versions:
+        registry.finish(runs[name])
+    later = datetime.now(UTC) + timedelta(minutes=1)
+
+    ended = {run.name: run for run in registry.ended_runs(later)}
+    registry.delete_run(ended["to go"])
+
+    assert {"to go", "to stay"} <= set(ended)
+    assert "under way" not in ended
+    assert ended["to go"].versions == {versions["to go"]}
+    assert "to go" not in {run.name for run in registry.ended_runs(later)}
+    assert registry.ended_runs(later - timedelta(days=1)) == []
+    assert client.get_run(runs["to go"]).info.lifecycle_stage == "deleted"
+    assert client.list_artifacts(runs["to go"]) == []
+    assert [file.path for file in client.list_artifacts(runs["to stay"])] == [BUNDLE_ARTIFACT]
+    left = client.search_model_versions(f"name='{MODEL}'")
+    assert versions["to stay"] in {version.version for version in left}
+    assert versions["to go"] not in {version.version for version in left}
