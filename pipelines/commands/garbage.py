@@ -17,7 +17,8 @@ def gc(
 ) -> None:
     """Remove old workspaces, Bentos, cache and MLflow runs.
 
-    collect_garbage in params.yaml says what is kept. The live and the previous release stay whole, and the ledger keeps every row.
+    collect_garbage in params.yaml says what is kept. The live and the previous release stay whole, and the ledger
+    keeps every row.
     """
     _collect(dry_run, as_json, None)
 

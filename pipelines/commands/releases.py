@@ -3,7 +3,8 @@
 import getpass
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,9 +14,11 @@ from pipelines.commands.champion import project_champion
 from pipelines.commands.console import fail, say, say_json, whisper
 
 if TYPE_CHECKING:
+    from pipelines.releases.chain import Verification
     from pipelines.releases.ledger import Ledger
     from pipelines.releases.records import Release
 
+SHORT = 12
 app = typer.Typer(
     name="releases", help="What is live, what was, why, and the way back.", no_args_is_help=True
 )
@@ -81,8 +84,16 @@ def show(release_id: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def history(as_json: AsJson = False) -> None:
-    """Show every move of traffic, oldest first: what became live when, who moved it and why."""
+def history(
+    at: Annotated[
+        str, typer.Option(help="Only what was live at a moment: 2026-11-29T14:30 (UTC), or with its zone.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what was live when: every move of traffic, oldest first, who made it and why."""
+    if at:
+        _show_live_at(_moment(at), as_json)
+        return
     rows = [asdict(move) for move in _ledger().history()]
     if as_json:
         say_json(rows)
@@ -92,6 +103,105 @@ def history(as_json: AsJson = False) -> None:
         say("Moves of traffic (UTC)")
         for row in rows:
             say(f"  {_describe_move(row)}")
+
+
+def _show_live_at(moment: datetime, as_json: bool) -> None:
+    move = _ledger().live_at(moment)
+    if as_json:
+        say_json(asdict(move) if move else None)
+    elif move is None:
+        say(f"At {_cell(moment)} UTC nothing was live yet.")
+    else:
+        say(f"At {_cell(moment)} UTC {move.release_id} was live, since:")
+        say(f"  {_describe_move(asdict(move))}")
+        if move.decision_id:
+            say(f"  on decision {move.decision_id}")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--at: expected a moment such as 2026-11-29T14:30 or 2026-11-29T14:30+01:00, found {text!r}", 2)
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+@app.command()
+def diff(one: str, other: str, as_json: AsJson = False) -> None:
+    """Show in what two releases differ: what they are made of, their policy, and what their gates found."""
+    from pipelines.releases.comparing import UnknownRelease, compare
+
+    try:
+        rows = compare(_ledger(), one, other)
+    except UnknownRelease as error:
+        fail(str(error), 2)
+    if as_json:
+        say_json([asdict(row) for row in rows])
+    elif not rows:
+        say(f"{one} and {other} are made of the same and were judged alike.")
+    else:
+        width = max(len(row.what) for row in rows)
+        say(f"{'':<{width}}  {one}  ->  {other}")
+        for row in rows:
+            say(f"{row.what:<{width}}  {_cell(row.one)}  ->  {_cell(row.other)}")
+
+
+@app.command()
+def verify(
+    expect_head: Annotated[
+        str, typer.Option(help="A head that was noted earlier, or its first 12 digits at least.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Prove that no row of the ledger was changed, removed or slipped in; exit code 1 if one was."""
+    if expect_head and len(expect_head) < SHORT:
+        fail(f"--expect-head: expected at least {SHORT} digits of a head, found {expect_head!r}", 2)
+    found = _ledger().verify(expect_head)
+    if as_json:
+        say_json(asdict(found))
+    else:
+        for fault in found.faults:
+            say(f"  {fault.table} {fault.key}: {fault.what}")
+        _sum_up(found)
+    raise typer.Exit(1 if found.faults else 0)
+
+
+def _sum_up(found: "Verification") -> None:
+    old = f" ({found.adopted} were there before rows were chained)" if found.adopted else ""
+    if found.faults:
+        count = "1 fault" if len(found.faults) == 1 else f"{len(found.faults)} faults"
+        say(f"The ledger was tampered with: {count} in {found.links} rows{old}.")
+        say("Keep a copy of it as it is, and restore the ledger from a backup: docs/releases.md says how.")
+    else:
+        say(f"Every one of {found.links} rows is as it was written{old}.")
+        say(f"Head: {found.head}")
+        say(
+            "Note it elsewhere: later, `--expect-head` then proves that nothing before it was cut off or rewritten."
+        )
+
+
+@app.command()
+def backup(file: Path) -> None:
+    """Write the whole ledger to a file; others may use it meanwhile."""
+    from pipelines.releases.backup import back_up
+
+    with failures_in_words():
+        found = back_up(_ledger(), file)
+    say(f"{found.links} rows are in {file}, verified. Head: {found.head}")
+
+
+@app.command()
+def restore(file: Path) -> None:
+    """Fill an empty ledger from a backup, once it is verified."""
+    from pipelines.releases.backup import restore as fill
+
+    ledger = _ledger()
+    with failures_in_words():
+        found = fill(ledger, file)
+    live = ledger.live()
+    say(
+        f"{found.links} rows restored and verified; live: {live.release_id if live else 'nothing'}. Head: {found.head}"
+    )
 
 
 @app.command()

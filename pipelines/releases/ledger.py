@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from pipelines.releases import schema
+from pipelines.releases import chain, schema
+from pipelines.releases.moves import (
+    existing,
+    next_move,
+    release_of,
+    require_explanation,
+    standing_releases,
+)
 from pipelines.releases.records import (
     LeaseTaken,
     LedgerError,
@@ -50,7 +57,8 @@ class Ledger:
     """Reads and appends to the ledger; safe to use from several processes at once.
 
     Invariants:
-        Rows of decisions, runs, releases and moves are never changed or deleted (the database refuses).
+        Rows of decisions, runs, releases and moves are never changed or deleted (the database refuses), and each is
+        linked to all before it (`verify`).
         Of two moves that judged the same live release exactly one wins: both write the same ``seq``,
         which is the primary key.
     """
@@ -61,6 +69,21 @@ class Ledger:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with self.engine.connect().execution_options(ledger_writes=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def appending(self) -> Iterator[Connection]:
+        """A transaction whose rows get links; all others who append wait for its end."""
+        with self._writing() as connection:
+            chain.wait_for_turn(connection)
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that reads all tables as of one moment, while others append."""
+        with self.engine.connect() as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield connection
 
     def close(self) -> None:
@@ -80,20 +103,20 @@ class Ledger:
     def plan(self) -> Plan:
         """Live, previous and prepared releases of one moment."""
         with self.engine.connect() as connection, connection.begin():
-            standing = _standing(connection)
+            standing = standing_releases(connection)
             asked = connection.execute(
                 sa.select(schema.preparations).order_by(schema.preparations.c.requested_at.desc())
             ).all()
             return Plan(
-                live=_release(connection, standing[-1]) if standing else None,
-                previous=_release(connection, standing[-2]) if len(standing) > 1 else None,
-                prepared=tuple((_existing(connection, row.release_id), row.requested_at) for row in asked),
+                live=release_of(connection, standing[-1]) if standing else None,
+                previous=release_of(connection, standing[-2]) if len(standing) > 1 else None,
+                prepared=tuple((existing(connection, row.release_id), row.requested_at) for row in asked),
             )
 
     def release(self, release_id: str) -> Release | None:
         """The release of this id."""
         with self.engine.connect() as connection:
-            return _release(connection, release_id)
+            return release_of(connection, release_id)
 
     def releases(self) -> list[Release]:
         """Every release, newest first."""
@@ -142,6 +165,27 @@ class Ledger:
         with self.engine.connect() as connection:
             found = [_run(row) for row in connection.execute(query)]
         return next((run for run in found if run.outcome not in WORTH_ANOTHER_TRY), None)
+
+    def live_at(self, moment: datetime) -> Move | None:
+        """The move that made live what answered at a moment, None when nothing did."""
+        query = sa.select(schema.moves).where(schema.moves.c.moved_at <= moment)
+        with self.engine.connect() as connection:
+            row = connection.execute(query.order_by(schema.moves.c.seq.desc()).limit(1)).one_or_none()
+        return Move(**row._mapping) if row else None
+
+    def verify(self, expected_head: str = "") -> chain.Verification:
+        """Whether every row is as it was appended.
+
+        Args:
+            expected_head: A head that was noted earlier, or how it begins.
+        """
+        with self.snapshot() as connection:
+            return chain.verify(connection, schema.chain, schema.CHAINED, expected_head)
+
+    def head(self) -> str:
+        """Hash of the last link of the chain."""
+        with self.engine.connect() as connection:
+            return chain.head(connection, schema.chain)[1]
 
     # Appending
 
@@ -208,8 +252,8 @@ class Ledger:
 
     def _append_once(self, table: sa.Table, row: dict[str, Any]) -> None:
         try:
-            with self._writing() as connection:
-                connection.execute(table.insert().values(row))
+            with self.appending() as connection:
+                chain.append(connection, schema.chain, table, row)
         except IntegrityError:
             key = [column == row[column.name] for column in table.primary_key]
             with self.engine.connect() as connection:
@@ -239,12 +283,12 @@ class Ledger:
             StaleMove: Something else is live by now, or a release of an older week would replace a newer one.
             LedgerError: The release is unknown, or actor, reason or decision is missing.
         """
-        _require_explanation(kind, actor, reason, decision_id)
+        require_explanation(kind, actor, reason, decision_id)
         try:
-            with self._writing() as connection:
-                move = _next_move(connection, release_id, expected_live, kind)
+            with self.appending() as connection:
+                move = next_move(connection, release_id, expected_live, kind)
                 move |= {"actor": actor, "reason": reason, "decision_id": decision_id, "moved_at": utc_now()}
-                connection.execute(schema.moves.insert().values(move))
+                chain.append(connection, schema.chain, schema.moves, move)
                 return Move(**move)
         except IntegrityError as error:
             # The other process took this seq between our reading and our writing.
@@ -263,7 +307,7 @@ class Ledger:
         """
         now = utc_now()
         with self._writing() as connection:
-            _existing(connection, release_id)
+            existing(connection, release_id)
             _delete_preparation(connection, release_id)
             connection.execute(schema.preparations.insert().values(release_id=release_id, requested_at=now))
         return now
@@ -317,6 +361,10 @@ def _run(row: sa.Row[Any]) -> Run:
     return replace(run, outcome=run.outcome.partition(AGAIN)[0])
 
 
+def _delete_preparation(connection: Connection, release_id: str) -> None:
+    connection.execute(schema.preparations.delete().where(schema.preparations.c.release_id == release_id))
+
+
 def _content(release: Release) -> tuple[str, str]:
     # The tag ends with the hash of all that the Bento holds; its path may change with the home.
     return release.bundle_sha256, release.bento_tag
@@ -324,74 +372,3 @@ def _content(release: Release) -> tuple[str, str]:
 
 def _described(release: Release) -> str:
     return f"{release.bento_path} ({release.bento_tag}, bundle {release.bundle_sha256})"
-
-
-def _last_move(connection: Connection) -> sa.Row[Any] | None:
-    query = sa.select(schema.moves).order_by(schema.moves.c.seq.desc()).limit(1)
-    return connection.execute(query).first()
-
-
-def _standing(connection: Connection) -> list[str]:
-    """Releases that stand, oldest first, the live one last: a rollback takes away what it undid."""
-    columns = (schema.moves.c.release_id, schema.moves.c.kind)
-    standing: list[str] = []
-    for release_id, kind in connection.execute(sa.select(*columns).order_by(schema.moves.c.seq)):
-        if kind == "rollback" and release_id in standing:
-            del standing[len(standing) - standing[::-1].index(release_id) :]
-        elif standing[-1:] != [release_id]:
-            standing.append(release_id)
-    return standing
-
-
-def _release(connection: Connection, release_id: str | None) -> Release | None:
-    query = sa.select(schema.releases).where(schema.releases.c.release_id == release_id)
-    row = connection.execute(query).one_or_none()
-    return Release(**row._mapping) if row else None
-
-
-def _existing(connection: Connection, release_id: str) -> Release:
-    found = _release(connection, release_id)
-    if found is None:
-        raise LedgerError(f"the ledger has no release {release_id!r}: see `shoploop releases list`")
-    return found
-
-
-def _delete_preparation(connection: Connection, release_id: str) -> None:
-    connection.execute(schema.preparations.delete().where(schema.preparations.c.release_id == release_id))
-
-
-def _require_explanation(kind: str, actor: str, reason: str, decision_id: str) -> None:
-    if not actor.strip() or not reason.strip():
-        raise LedgerError("traffic moves only with an actor and a reason: give both")
-    if kind == "release" and not decision_id:
-        raise LedgerError("a release rests on a decision: record it first and give its decision_id")
-
-
-def _next_move(
-    connection: Connection, release_id: str, expected_live: str | None, kind: str
-) -> dict[str, Any]:
-    last = _last_move(connection)
-    live_id = last.release_id if last else None
-    target = _existing(connection, release_id)
-    if live_id != expected_live:
-        raise StaleMove(
-            f"{release_id} did not become live: it was judged against {expected_live or 'no release'},"
-            f" but {live_id or 'no release'} is live now. Judge it again against that."
-        )
-    if kind == "release" and live_id is not None:
-        _refuse_older(target, _existing(connection, live_id))
-    return {
-        "seq": last.seq + 1 if last else 1,
-        "release_id": release_id,
-        "previous_release_id": live_id,
-        "kind": kind,
-    }
-
-
-def _refuse_older(target: Release, live: Release) -> None:
-    if target.week < live.week:
-        raise StaleMove(
-            f"{target.release_id} of week {target.week} did not become live: {live.release_id} of week"
-            f" {live.week} is newer. To go back on purpose: `shoploop releases rollback --to"
-            f" {target.release_id} --reason …`"
-        )

@@ -9,6 +9,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine, make_url
 from sqlalchemy.types import TypeDecorator
 
+from pipelines.releases.chain import adopt, chain_table
+from pipelines.releases.records import LedgerError, utc_now
+
 BUSY_SECONDS = 30
 # Any number, the same in every process: serialises the creation of the tables on PostgreSQL.
 SETUP_LOCK = 5_106_100
@@ -115,7 +118,17 @@ preparations = sa.Table(
     sa.Column("requested_at", UtcDateTime, nullable=False),
 )
 
-APPEND_ONLY = (decisions, runs, releases, moves)
+CHAINED = (decisions, runs, releases, moves)
+chain = chain_table(metadata)
+versions = sa.Table(
+    "versions",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("since", UtcDateTime, nullable=False),
+)
+VERSION = 2
+"""Of these tables: 1 had no chain and no number."""
+APPEND_ONLY = (*CHAINED, chain, versions)
 
 _POSTGRES_GUARD = """
 CREATE OR REPLACE FUNCTION shoploop_append_only() RETURNS trigger LANGUAGE plpgsql AS
@@ -139,10 +152,15 @@ def _guards(dialect: str, table: str) -> list[str]:
 
 
 def _create(connection: Connection) -> None:
+    """Make the tables, or bring those of an older version up to this one.
+
+    Raises:
+        LedgerError: They were made by a newer version than this code knows.
+    """
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SETUP_LOCK})
-    if sa.inspect(connection).has_table(preparations.name):
+    if _found_version(connection) == VERSION:
         return
     metadata.create_all(connection)
     if dialect == "postgresql":
@@ -150,6 +168,20 @@ def _create(connection: Connection) -> None:
     for table in APPEND_ONLY:
         for statement in _guards(dialect, table.name):
             connection.execute(sa.text(statement))
+    adopt(connection, chain, CHAINED)
+    connection.execute(versions.insert().values(version=VERSION, since=utc_now()))
+
+
+def _found_version(connection: Connection) -> int:
+    if not sa.inspect(connection).has_table(versions.name):
+        return 0
+    found = connection.execute(sa.select(sa.func.max(versions.c.version))).scalar_one_or_none() or 0
+    if found > VERSION:
+        raise LedgerError(
+            f"the ledger was written by a newer shoploop (tables of version {found}, this one knows {VERSION}): "
+            "update this installation, or name another ledger in SHOPLOOP_LEDGER_URL"
+        )
+    return int(found)
 
 
 def _prepare_sqlite(engine: Engine) -> None:

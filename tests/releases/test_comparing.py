@@ -1,0 +1,96 @@
+"""In what two releases differ, and what the commands over the ledger print."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from endpoint_under_test import make_release
+
+from pipelines.releases.comparing import Difference, UnknownRelease, compare
+from pipelines.releases.ledger import Ledger
+
+
+def decision(ndcg, margin):
+    check = {"name": "superior_to_markov", "verdict": "PASS", "observed": ndcg}
+    return {"policy": {"policy_version": 1, "champion_margin": margin}, "checks": [check]}
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    first, second = (make_release(44, letter * 64, run_id=f"run-{letter}") for letter in "ab")
+    second = replace(second, created_at=first.created_at, bento_path="/elsewhere")
+    for release, body in ((first, decision(0.0125, 0.015)), (second, decision(0.02, 0.01))):
+        ledger.record_decision(release.run_id, "quality", "PASS", "it passed", body)
+        ledger.add_release(release)
+    ledger.move(first.release_id, None, "release", "a tester", "it passed", "d-1")
+    yield ledger
+    ledger.close()
+
+
+def test_compare__names_fields_policy_and_checks_that_differ(ledger):
+    found = compare(ledger, "r-44-aaaaaaaa", "r-44-bbbbbbbb")
+
+    assert found == [
+        Difference("run_id", "run-a", "run-b"),
+        Difference("bento_tag", "shoploop:aaaaaaaa", "shoploop:bbbbbbbb"),
+        Difference("bundle_sha256", "a" * 64, "b" * 64),
+        Difference("policy of the quality gate: champion_margin", 0.015, 0.01),
+        Difference("quality gate: superior_to_markov", "PASS 0.0125", "PASS 0.02"),
+    ]
+    assert compare(ledger, "r-44-aaaaaaaa", "r-44-aaaaaaaa") == []
+
+
+def test_compare__of_an_unknown_release_says_where_to_look(ledger):
+    with pytest.raises(UnknownRelease, match=r"no release 'r-1': see `shoploop releases list`"):
+        compare(ledger, "r-44-aaaaaaaa", "r-1")
+
+
+def releases(tmp_path, *words):
+    command = [sys.executable, "-m", "pipelines.cli", "releases", *words]
+    environment = os.environ | {"SHOPLOOP_HOME": str(tmp_path)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_history_at__says_what_was_live_then(ledger, tmp_path):
+    (move,) = ledger.history()
+    now = releases(tmp_path, "history", "--at", move.moved_at.isoformat())
+    assert "r-44-aaaaaaaa was live, since:" in now.stdout
+    assert "by a tester: it passed" in now.stdout
+    assert "on decision d-1" in now.stdout
+    before = releases(tmp_path, "history", "--at", "2020-01-01T00:00+02:00")
+    assert before.stdout == "At 2019-12-31 22:00:00 UTC nothing was live yet.\n"
+    wrong = releases(tmp_path, "history", "--at", "yesterday")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "found 'yesterday'" in wrong.stderr
+
+
+def test_verify__tells_the_head_and_ends_with_1_when_a_row_was_changed(ledger, tmp_path):
+    head = ledger.head()
+    whole = releases(tmp_path, "verify", "--json", "--expect-head", head[:12])
+    assert whole.returncode == 0, whole.stderr
+    assert json.loads(whole.stdout) == {"links": 5, "head": head, "adopted": 0, "faults": []}
+    short = releases(tmp_path, "verify", "--expect-head", "abc")
+    assert short.returncode == 2
+    with ledger.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("DROP TRIGGER moves_no_update")
+        connection.exec_driver_sql("UPDATE moves SET actor = 'somebody else'")
+    touched = releases(tmp_path, "verify")
+    assert touched.returncode == 1
+    assert "moves [1]: the row was changed after it was written" in touched.stdout
+
+
+def test_backup_and_restore__from_the_command_line(ledger, tmp_path):
+    file, other = tmp_path / "ledger.gz", tmp_path / "other"
+    other.mkdir()
+    written = releases(tmp_path, "backup", str(file))
+    assert written.returncode == 0, written.stderr
+    assert f"Head: {ledger.head()}" in written.stdout
+    filled = releases(other, "restore", str(file))
+    assert "5 rows restored and verified; live: r-44-aaaaaaaa." in filled.stdout
+    again = releases(other, "restore", str(file))
+    assert again.returncode == 2
+    assert "has rows already" in again.stderr
