@@ -15,6 +15,7 @@ from pipelines.commands import (
     features,
     fetch,
     garbage,
+    gate,
     land,
     quarantine,
     recommend,
@@ -54,6 +55,7 @@ app.command()(doctor.doctor)
 app.command()(garbage.gc)
 app.add_typer(quarantine.app)
 app.add_typer(releases.app)
+app.add_typer(gate.app)
 source.app.command("example")(source_example.example)
 app.add_typer(source.app)
 app.add_typer(features.app)

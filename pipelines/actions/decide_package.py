@@ -44,7 +44,7 @@ def decide_package(settings: Settings, ledger: Ledger, workspace: Path) -> dict[
     seen = rehearse(policy, built, workspace / "reports" / "known_queries.json", settings.bentoml_home)
     facts = RunFacts.read(workspace)
     decision = decide(policy, seen, facts.uncommitted)
-    body = asdict(decision)
+    body = asdict(decision) | {"policy": policy.model_dump(mode="json")}
     kept = ledger.record_decision(facts.run_id, "package", decision.verdict, decision.summary, body)
     passed = decision.verdict is Verdict.PASS
     result = body | {

@@ -6,6 +6,7 @@ comparisons is needed: a bad candidate gets through only if all of them err at o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,20 @@ def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
         _superior(policy, evidence, ABLATION),
     ]
     verdict = worst([check.verdict for check in checks])
-    return Decision("quality", verdict, tuple(checks), _summary(policy, evidence, verdict, checks))
+    summary = _summary(policy, evidence, verdict, checks)
+    return Decision("quality", verdict, tuple(checks), summary, _evidence(policy, evidence))
+
+
+def _evidence(policy: DecidePromotion, evidence: Evidence) -> dict[str, Any]:
+    """What the decision keeps of its evidence, for whoever reads it later."""
+    compared = [CANDIDATE, *([CHAMPION] if CHAMPION in evidence.values else []), ABLATION, *policy.baselines]
+    return {
+        "week": evidence.week,
+        "households": int(evidence.values[CANDIDATE].size),
+        "holdout_sha256": evidence.holdout_sha256,
+        "champion_fitted_through": evidence.champion_fitted_through,
+        "means": {name: round(float(evidence.values[name].mean()), 6) for name in compared},
+    }
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:
