@@ -175,6 +175,14 @@ class EvaluateCandidate(Section):
     known_queries: int = Field(ge=1)
 
 
+class GuardedSlices(Section):
+    """Slices of households that a good average must not hide."""
+
+    guarded: tuple[Literal["new", "usual", "heavy"], ...]
+    margin: float = Field(ge=0, lt=1)
+    minimum_households: int = Field(ge=1)
+
+
 class DecidePromotion(Section):
     """Policy of the quality gate."""
 
@@ -185,6 +193,10 @@ class DecidePromotion(Section):
     seed: int
     minimum_households: int = Field(ge=1)
     champion_margin: float = Field(ge=0, lt=1)
+    slices: GuardedSlices
+    coverage_ratio_low: float = Field(ge=0, le=1)
+    concentration_ratio_high: float = Field(ge=1)
+    plausible_gain_limit: float = Field(gt=0)
     baselines: tuple[str, ...] = Field(min_length=1)
 
 

@@ -70,13 +70,7 @@ def mean_intervals(
             households is that of their own means, weighed with their numbers of questions. All count the same without.
     """
     weight = np.ones(len(values)) if weight is None else weight
-    generator = np.random.default_rng(seed)
-    count = len(values)
-    share = np.full(count, 1.0 / count)
-    # Multinomial counts are resampling with replacement, without the (samples, n) index matrix of floats.
-    drawn = (generator.multinomial(count, share, size=size) for size in _pieces(samples))
-    sums = np.concatenate([(counts * weight) @ np.column_stack([values, np.ones(count)]) for counts in drawn])
-    means = sums[:, :-1] / sums[:, -1:]
+    means = resampled_means(values, samples=samples, seed=seed, weight=weight)
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
     return [
@@ -85,6 +79,19 @@ def mean_intervals(
             np.average(values, axis=0, weights=weight), low, high, means.std(axis=0, ddof=1), strict=True
         )
     ]
+
+
+def resampled_means(
+    values: NDArray[np.float64], *, samples: int, seed: int, weight: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Means of resampled households, shape ``(samples, m)``; arguments as of :func:`mean_intervals`."""
+    generator, count = np.random.default_rng(seed), len(values)
+    weight = np.ones(count) if weight is None else weight
+    share = np.full(count, 1.0 / count)
+    # Multinomial counts are resampling with replacement, without the (samples, n) index matrix of floats.
+    drawn = (generator.multinomial(count, share, size=size) for size in _pieces(samples))
+    sums = np.concatenate([(counts * weight) @ np.column_stack([values, np.ones(count)]) for counts in drawn])
+    return np.asarray(sums[:, :-1] / sums[:, -1:], np.float64)
 
 
 def _pieces(samples: int, at_once: int = 100) -> Iterator[int]:

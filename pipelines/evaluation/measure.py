@@ -86,6 +86,17 @@ def coverage(lists: Lists, sellable: int) -> dict[str, float]:
     }
 
 
+def concentration(lists: Lists, sellable: int, share: float = 0.01) -> dict[str, float]:
+    """Share of all first ten places that the most listed hundredth of the sellable catalog takes, per system."""
+    few = max(1, round(share * sellable))
+    found = {}
+    for system, (items, _) in lists.systems.items():
+        placed = items[:, :K][items[:, :K] >= 0]
+        counts = np.sort(np.bincount(placed))[::-1]
+        found[system] = float(counts[:few].sum() / max(1, len(placed)))
+    return found
+
+
 def item_recall(lists: Lists, truth: Truth, group_of: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """Recall in ten places per group of items (department, cold), per system.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.evaluation.lists import Lists
-from pipelines.evaluation.measure import K, Truth, coverage, item_recall, summarise
+from pipelines.evaluation.measure import K, Truth, concentration, coverage, item_recall, summarise
 from pipelines.features.histories import Histories
 from pipelines.params import EvaluateCandidate
 from pipelines.ranking.bundle import read_arrays
@@ -68,7 +68,8 @@ def build_report(
 
     Args:
         week: The holdout week.
-        per_user: Output of :func:`~pipelines.evaluation.measure.measure_lists` for all systems.
+        per_user: Output of :func:`~pipelines.evaluation.measure.measure_lists` for all systems, and the column
+            ``slice`` of each household.
         lists: Lists by bundle.
         truth: What was bought.
         grouping: How to cut.
@@ -78,9 +79,10 @@ def build_report(
     for found in lists.values():
         for system, share in coverage(found, grouping.sellable).items():
             systems[system][f"coverage_at_{K}"] = share
-    sliced = per_user.assign(slice=per_user["user_id"].map(grouping.households))
-    households = sliced[sliced["system"] == per_user["system"].iloc[0]].groupby("slice").size()
-    by_slice = sliced.groupby(["slice", "system"])["ndcg_at_10"].mean()
+        for system, share in concentration(found, grouping.sellable).items():
+            systems[system][f"concentration_at_{K}"] = share
+    households = per_user[per_user["system"] == per_user["system"].iloc[0]].groupby("slice").size()
+    by_slice = per_user.groupby(["slice", "system"])["ndcg_at_10"].mean()
     groups = {
         name: {
             system: recall

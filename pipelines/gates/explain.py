@@ -9,8 +9,10 @@ from pipelines.domain import Verdict
 Body = Mapping[str, Any]
 Checked = Mapping[str, Any]
 NOT_INFERIOR, SUPERIOR = "not_inferior_to_champion", "superior_to_"
+SLICE = "slice_"
+"""Fails by evidence of harm, which its own words tell."""
 HOUSEHOLDS = "enough_households"
-AT_LEAST = (HOUSEHOLDS, "known_queries")
+AT_LEAST = (HOUSEHOLDS, "known_queries", "covers_the_catalog")
 """Checks whose threshold is a lower limit; those of the others are upper ones, or they have an interval."""
 
 
@@ -67,7 +69,7 @@ def _line(check: Checked, body: Body) -> str:
 def _what_if(check: Checked, body: Body) -> str:
     """What would have turned this check, from its own figures; empty where no figure says."""
     low, limit, observed = check.get("low"), check.get("threshold"), check.get("observed")
-    if observed is None or limit is None:
+    if observed is None or limit is None or check["name"].startswith(SLICE):
         return ""
     if low is None:
         return _limit(check, observed, limit)

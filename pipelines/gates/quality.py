@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 
 from pipelines.domain import Check, Decision, Verdict
 from pipelines.evaluation.bootstrap import Interval, paired_interval
+from pipelines.gates.guards import (
+    Lists,
+    best_baseline,
+    covers_the_catalog,
+    is_not_concentrated,
+    past_only,
+    plausible_gain,
+    slices_hold,
+)
 from pipelines.params import DecidePromotion
 
 CANDIDATE = "blend"
@@ -31,6 +40,10 @@ class Evidence:
         champion_fitted_through: Last week the champion was fitted on, None without a champion.
         holdout_sha256: Content hash of the holdout that was scored.
         split_sha256: Content hash that the split recorded when it froze the holdout.
+        slice_of: Slice of each household, shape ``(households,)``, in the same order.
+        lists: Per system, what its lists are like as a whole.
+        latest_us: When the latest event of the histories happened that were asked with, microseconds since the epoch.
+        moment_us: When the holdout week began.
     """
 
     week: int
@@ -38,20 +51,41 @@ class Evidence:
     champion_fitted_through: int | None
     holdout_sha256: str
     split_sha256: str
+    slice_of: NDArray[np.str_]
+    lists: Mapping[str, Lists]
+    latest_us: int
+    moment_us: int
 
 
 def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
     """Judge a candidate against the champion, every baseline and itself without its neural part."""
     checks = [
         _holdout_is_frozen(evidence),
+        past_only(evidence.latest_us, evidence.moment_us),
         _enough_households(policy, evidence),
         _champion_check(policy, evidence),
         *(_superior(policy, evidence, baseline) for baseline in policy.baselines),
         _superior(policy, evidence, ABLATION),
+        *_guards(policy, evidence),
     ]
     verdict = worst([check.verdict for check in checks])
     summary = _summary(policy, evidence, verdict, checks)
     return Decision("quality", verdict, tuple(checks), summary, _evidence(policy, evidence))
+
+
+def _guards(policy: DecidePromotion, evidence: Evidence) -> list[Check]:
+    """What an average hides; against the champion where there is one to compare with."""
+    means = {name: float(values.mean()) for name, values in evidence.values.items()}
+    best = best_baseline(means, policy.baselines)
+    reference = CHAMPION if CHAMPION in evidence.values else best
+    ours, theirs = evidence.lists[CANDIDATE], evidence.lists[reference]
+    values = evidence.values[CANDIDATE], evidence.values[reference]
+    return [
+        *slices_hold(policy, *values, evidence.slice_of, reference),
+        covers_the_catalog(policy, ours, theirs, reference),
+        is_not_concentrated(policy, ours, theirs, reference),
+        plausible_gain(policy, means[CANDIDATE], means[best], best),
+    ]
 
 
 def _evidence(policy: DecidePromotion, evidence: Evidence) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipelines.domain import Decision
 from pipelines.evaluation.folds import read_folds
+from pipelines.gates.guards import Lists
 from pipelines.gates.quality import Evidence, decide
 from pipelines.params import DecidePromotion, load_params
 from pipelines.tables import read_json, read_table, write_json
@@ -30,13 +32,21 @@ def read_evidence(policy: DecidePromotion) -> Evidence:
     wide: pd.DataFrame = rows.pivot_table(
         index="user_id", columns="system", values=policy.metric
     ).sort_index()
-    champion = metrics["champion"]
+    slice_of = rows.drop_duplicates("user_id").set_index("user_id")["slice"].reindex(wide.index)
+    champion, fold = metrics["champion"], read_folds()["holdout"]
     return Evidence(
         week=metrics["week"],
         values={str(system): wide[system].to_numpy() for system in wide.columns},
         champion_fitted_through=champion["fitted_through_week"] if champion else None,
         holdout_sha256=metrics["holdout_sha256"],
-        split_sha256=read_folds()["holdout"].targets_sha256,
+        split_sha256=fold.targets_sha256,
+        slice_of=slice_of.to_numpy().astype(np.str_),
+        lists={
+            system: Lists(found["coverage_at_10"], found["concentration_at_10"])
+            for system, found in metrics["systems"].items()
+        },
+        latest_us=metrics["histories_until_us"],
+        moment_us=fold.at_us,
     )
 
 

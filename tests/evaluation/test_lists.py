@@ -12,7 +12,7 @@ from pipelines.ranking.bundle import seal
 from pipelines.stages.blend_candidate import SCORING, bundle_code
 from tests.serving.tiny_bundle import NOW, tea_drinker, write_tiny_bundle
 
-BLENDED = "code/pipelines/ranking/blended.py"
+RANKING = "code/pipelines/ranking/list_rules.py"
 
 
 @pytest.fixture
@@ -46,9 +46,10 @@ def test_score_bundle__ranks_as_worked_out_by_hand(bundle: Path, tmp_path: Path)
 
 
 def test_score_bundle__runs_the_code_of_the_bundle(bundle: Path, tmp_path: Path) -> None:
-    code = (bundle / BLENDED).read_text()
-    assert code.count("-scores[near]") == 1
-    (bundle / BLENDED).write_text(code.replace("-scores[near]", "scores[near]"))
+    code = (bundle / RANKING).read_text()
+    order = "return near[np.argsort({}scores[near]"
+    assert code.count(order.format("-")) == 1
+    (bundle / RANKING).write_text(code.replace(order.format("-"), order.format("")))
 
     assert blend_of(bundle, tmp_path) == ["60", "30", "20", "10", "40", "50"]
 

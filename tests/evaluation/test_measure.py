@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.evaluation.lists import Lists
-from pipelines.evaluation.measure import Truth, coverage, item_recall, measure_lists, summarise
+from pipelines.evaluation.measure import Truth, concentration, coverage, item_recall, measure_lists, summarise
 
 LISTS = Lists(
     user_ids=np.array(["ann", "bob"]),
@@ -36,6 +36,12 @@ def test_summarise__means_over_households() -> None:
 
 def test_coverage__share_of_the_sellable_catalog() -> None:
     assert coverage(LISTS, 8) == {"blend": 0.5}
+
+
+def test_concentration__share_of_all_places_that_the_most_listed_items_take() -> None:
+    # Milk twice, bread, eggs and tea once each: of five places two are milk's.
+    assert concentration(LISTS, 8) == {"blend": 0.4}
+    assert concentration(LISTS, 8, share=0.25) == {"blend": 0.6}
 
 
 def test_item_recall__per_group() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pipelines.domain import Decision, Verdict
+from pipelines.gates.guards import Lists
 from pipelines.gates.quality import Evidence, decide
-from pipelines.params import DecidePromotion
+from pipelines.params import DecidePromotion, GuardedSlices
 
 POLICY = DecidePromotion(
     policy_version=1,
@@ -17,6 +18,10 @@ POLICY = DecidePromotion(
     seed=7,
     minimum_households=100,
     champion_margin=0.015,
+    slices=GuardedSlices(guarded=("new", "usual"), margin=0.05, minimum_households=50),
+    coverage_ratio_low=0.5,
+    concentration_ratio_high=1.5,
+    plausible_gain_limit=0.35,
     baselines=("popularity", "personal_frequency_decayed"),
 )
 
@@ -32,7 +37,9 @@ def evidence(**means: float) -> Evidence:
     } | means
     noise = {name: generator.normal(0, 0.055, 1000) for name in systems}
     values = {name: candidate + shift + noise[name] - noise[name].mean() for name, shift in systems.items()}
-    return Evidence(44, {"blend": candidate, **values}, None, "sha", "sha")
+    lists = dict.fromkeys(["blend", *values], Lists(coverage=0.1, concentration=0.3))
+    slice_of = np.where(np.arange(1000) < 200, "new", "usual")
+    return Evidence(44, {"blend": candidate, **values}, None, "sha", "sha", slice_of, lists, 999, 1000)
 
 
 def verdicts(decision: Decision) -> dict[str, Verdict]:
@@ -69,7 +76,8 @@ def test_decide__a_gain_inside_the_noise_is_insufficient_evidence() -> None:
 
 def test_decide__too_few_households_blocks() -> None:
     few = evidence()
-    few = replace(few, values={name: values[:99] for name, values in few.values.items()})
+    values = {name: values[:99] for name, values in few.values.items()}
+    few = replace(few, values=values, slice_of=few.slice_of[:99])
     assert verdicts(decide(POLICY, few))["enough_households"] is Verdict.INSUFFICIENT_EVIDENCE
     assert decide(POLICY, few).verdict is not Verdict.PASS
 

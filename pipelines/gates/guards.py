@@ -1,0 +1,167 @@
+"""Guards of the quality gate: what a good average hides, and what is too good to be true.
+
+None of them rewards a candidate; each can only refuse one. They compare with the *reference*: the champion, or, for a
+first model, the baseline that is best on the holdout.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.domain import Check, Verdict
+from pipelines.evaluation.bootstrap import Interval, mean_interval, resampled_means
+from pipelines.params import DecidePromotion
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What the lists of a system are like, whoever they are for.
+
+    Attributes:
+        coverage: Share of the sellable catalog that stands in somebody's first ten places.
+        concentration: Share of all places that the hundredth of the catalog takes that is listed most.
+    """
+
+    coverage: float
+    concentration: float
+
+
+def past_only(latest_us: int, moment_us: int) -> Check:
+    """The histories that were asked with end before the holdout week begins."""
+    fine = latest_us < moment_us
+    words = (
+        "no history that was asked with reaches into the holdout week"
+        if fine
+        else f"a history holds an event {(latest_us - moment_us) / 3.6e9:.1f} hours after the holdout week began: the "
+        "features know the future; see the views that were changed last"
+    )
+    return Check("past_only", Verdict.PASS if fine else Verdict.FAIL, None, None, words)
+
+
+def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name: str) -> Check:
+    """A gain over the best baseline that no honest model has had is a leak until somebody has looked."""
+    limit, gain = policy.plausible_gain_limit, ours / best - 1.0 if best > 0 else 0.0
+    fine = gain <= limit
+    words = f"the candidate is {gain:+.1%} above {best_name}, the best baseline; the policy believes up to {limit:+.0%}"
+    if not fine:
+        words += (
+            ": look for what training knows of the holdout week; if it is real, raise plausible_gain_limit"
+        )
+    return Check("plausible_gain", Verdict.PASS if fine else Verdict.FAIL, gain, limit, words)
+
+
+def covers_the_catalog(policy: DecidePromotion, ours: Lists, reference: Lists, name: str) -> Check:
+    """The candidate shows not much less of the catalog than the reference."""
+    ratio, limit = _ratio(ours.coverage, reference.coverage), policy.coverage_ratio_low
+    words = (
+        f"the first ten places show {ours.coverage:.1%} of the catalog, those of {name} {reference.coverage:.1%}: "
+        f"{ratio:.2f} times; the policy asks for {limit:g}"
+    )
+    return Check("covers_the_catalog", Verdict.PASS if ratio >= limit else Verdict.FAIL, ratio, limit, words)
+
+
+def is_not_concentrated(policy: DecidePromotion, ours: Lists, reference: Lists, name: str) -> Check:
+    """The candidate gives not many more of all places to a few items than the reference."""
+    ratio, limit = _ratio(ours.concentration, reference.concentration), policy.concentration_ratio_high
+    words = (
+        f"a hundredth of the catalog takes {ours.concentration:.1%} of all places, with {name} "
+        f"{reference.concentration:.1%}: {ratio:.2f} times; the policy allows {limit:g}"
+    )
+    return Check("is_not_concentrated", Verdict.PASS if ratio <= limit else Verdict.FAIL, ratio, limit, words)
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / theirs if theirs > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class _Slice:
+    name: str
+    households: int
+    margin: float
+    interval: Interval
+    p_value: float
+
+
+def slices_hold(
+    policy: DecidePromotion, ours: Values, reference: Values, slice_of: NDArray[np.str_], name: str
+) -> list[Check]:
+    """No guarded slice is surely worse than the reference by more than the margin; a check a slice.
+
+    A slice fails by evidence of harm, not for want of evidence of health: most are too small for the latter. Several
+    are looked at, so Holm's step-down rule (Scandinavian Journal of Statistics 1979) keeps the chance of any false
+    alarm at ``1 - confidence``. A slice below the policy's size is only told.
+
+    Args:
+        policy: Which slices, how much worse, and how large.
+        ours: The candidate's metric per household.
+        reference: The reference's, for the same households.
+        slice_of: Slice of each household.
+        name: Of the reference.
+    """
+    rules = policy.slices
+    found = [_measured(policy, ours, reference, slice_of == which, which) for which in rules.guarded]
+    large = [one for one in found if one is not None and one.households >= rules.minimum_households]
+    harmed = _holm({one.name: one.p_value for one in large}, 1.0 - policy.confidence)
+    return [
+        _slice_check(policy, which, one, one is not None and one in large, which in harmed, name)
+        for which, one in zip(rules.guarded, found, strict=True)
+    ]
+
+
+def _measured(
+    policy: DecidePromotion, ours: Values, reference: Values, inside: NDArray[np.bool_], which: str
+) -> _Slice | None:
+    if not inside.any():
+        return None
+    difference = (ours - reference)[inside]
+    margin = -policy.slices.margin * float(reference[inside].mean())
+    samples, seed = policy.bootstrap_samples, policy.seed
+    interval = mean_interval(difference, confidence=policy.confidence, samples=samples, seed=seed)
+    means = resampled_means(difference[:, None], samples=samples, seed=seed)
+    # One is added above and below: of so many samples none is proof of impossibility (Davison and Hinkley 1997).
+    p_value = float((1 + (means >= margin).sum()) / (1 + len(means)))
+    return _Slice(which, int(inside.sum()), margin, interval, p_value)
+
+
+def _holm(p_values: Mapping[str, float], alpha: float) -> set[str]:
+    """The hypotheses that are rejected, the smallest first, until one is not."""
+    rejected: set[str] = set()
+    for place, name in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
+        if p_values[name] > alpha / (len(p_values) - place):
+            break
+        rejected.add(name)
+    return rejected
+
+
+def _slice_check(
+    policy: DecidePromotion, which: str, found: _Slice | None, is_large: bool, is_harmed: bool, name: str
+) -> Check:
+    check, rules = f"slice_{which}", policy.slices
+    if found is None:
+        return Check(
+            check, Verdict.PASS, None, None, f"nobody of the slice {which} bought in the holdout week"
+        )
+    interval = found.interval
+    words = (
+        f"{found.households} households of the slice {which}: {policy.metric} differs from {name} by "
+        f"{interval.mean:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"
+    )
+    if not is_large:
+        words += f"; advisory only, the policy judges slices of {rules.minimum_households}"
+    else:
+        surely = "surely" if is_harmed else "not surely"
+        words += f"; {surely} more than {rules.margin:.0%} worse (p {found.p_value:.4f}, Holm's rule over all slices)"
+    ends = (interval.low, interval.high)
+    return Check(
+        check, Verdict.FAIL if is_harmed else Verdict.PASS, interval.mean, found.margin, words, *ends
+    )
+
+
+def best_baseline(means: Mapping[str, float], baselines: Sequence[str]) -> str:
+    """The baseline with the highest mean, by name where two are level."""
+    return max(sorted(baselines), key=lambda name: means[name])
