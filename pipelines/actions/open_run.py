@@ -14,6 +14,7 @@ from pipelines.actions.fetch_champion import CHAMPION_FOLDER, START_FOLDER, fetc
 from pipelines.actions.fetch_inputs import fetch_inputs
 from pipelines.params import ParamsError, load_params
 from pipelines.releases.ledger import Ledger
+from pipelines.releases.overrides import standing_override
 from pipelines.run_facts import RunFacts, read_json, write_result
 from pipelines.settings import Settings
 from pipelines.workspace import Workspace, open_workspace
@@ -126,6 +127,9 @@ def _way_on(ledger: Ledger, facts: RunFacts) -> dict[str, Any]:
     done = ledger.seen(facts.fingerprint, besides=facts.run_id)
     if done is None:
         return {"branch": "validate_data", "note": f"week {facts.week}, {code}"}
+    if done.outcome == "refused" and standing_override(ledger, done.decision_id):
+        note = f"week {facts.week}, {code}; run {done.run_id} was refused, and its decision is overridden"
+        return {"branch": "validate_data", "note": note}
     return {
         "branch": "nothing_new",
         "note": f"NOTHING_NEW: run {done.run_id} had the same data, code and parameters: {done.outcome}",

@@ -6,6 +6,8 @@ from typing import Any
 
 from pipelines.domain import Verdict
 from pipelines.releases.ledger import Ledger
+from pipelines.releases.overrides import standing_override
+from pipelines.releases.records import utc_now
 from pipelines.run_facts import RunFacts, read_json, write_result
 
 WIDTH = 120
@@ -18,21 +20,24 @@ def read_decision(ledger: Ledger, workspace: Path) -> dict[str, Any]:
     decision = read_json(workspace / "reports" / "decision.json", "decide_promotion")
     verdict = str(decision["verdict"])
     kept = ledger.record_decision(facts.run_id, "quality", verdict, decision["summary"], decision)
+    override = standing_override(ledger, kept) if verdict != Verdict.PASS else None
+    answered = f"{override.words(utc_now())}; " if override else ""
     result = {
-        "branch": way_on(facts, verdict),
+        "branch": way_on(facts, verdict, override is not None),
         "decision_id": kept,
         "verdict": verdict,
-        "note": f"{_label(facts)}{decision['summary']}",
-        "text": describe(decision),
-        "markdown": as_markdown(decision),
+        "override_id": override.override_id if override else None,
+        "note": f"{_label(facts)}{answered}{decision['summary']}",
+        "text": f"{answered}{describe(decision)}",
+        "markdown": f"{answered}{as_markdown(decision)}",
     }
     write_result(workspace, "read_decision", result)
     return result
 
 
-def way_on(facts: RunFacts, verdict: str) -> str:
-    """The task that comes next: the closed branch unless every check held."""
-    if verdict != Verdict.PASS:
+def way_on(facts: RunFacts, verdict: str, is_overridden: bool = False) -> str:
+    """The task that comes next: the closed branch unless every check held or somebody answers for it."""
+    if verdict != Verdict.PASS and not is_overridden:
         return REFUSED
     if not facts.promote:
         return NOT_PROMOTED

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.domain import Verdict
 from pipelines.releases.ledger import Ledger
+from pipelines.releases.overrides import standing_override
 from pipelines.releases.records import LedgerError, Release, utc_now
 from pipelines.releases.switch import Mover, Switch
 from pipelines.run_facts import RunFacts, read_result, write_result
@@ -34,7 +35,7 @@ def release_model(settings: Settings, ledger: Ledger, workspace: Path, mover: Mo
         NotConfirmed: The public port never answered from it; the former release was put back.
     """
     facts = RunFacts.read(workspace)
-    release = describe_release(facts, workspace)
+    release = describe_release(ledger, facts, workspace)
     reason = facts.reason or str(read_result(workspace, "read_decision").get("note", "both gates passed"))
     switch = (mover or Mover(ledger, settings)).release(release, facts.champion_release_id, ACTOR, reason)
     from pipelines.actions.refresh_state import (
@@ -46,13 +47,13 @@ def release_model(settings: Settings, ledger: Ledger, workspace: Path, mover: Mo
     return switch
 
 
-def describe_release(facts: RunFacts, workspace: Path) -> Release:
+def describe_release(ledger: Ledger, facts: RunFacts, workspace: Path) -> Release:
     """The release that the results of a run amount to.
 
     Raises:
-        LedgerError: One of its gates did not pass.
+        LedgerError: One of its gates did not pass, and nobody answers for it any more.
     """
-    quality, package = (_passed(workspace, action) for action in ("read_decision", "decide_package"))
+    quality, package = (_passed(ledger, workspace, action) for action in ("read_decision", "decide_package"))
     bento = read_result(workspace, "build_bento")
     return Release(
         release_id=bento["release_id"],
@@ -84,11 +85,17 @@ def describe_switch(switch: Switch) -> str:
     )
 
 
-def _passed(workspace: Path, action: str) -> dict[str, Any]:
+def _passed(ledger: Ledger, workspace: Path, action: str) -> dict[str, Any]:
     result = read_result(workspace, action)
-    if result.get("verdict") != Verdict.PASS:
+    if result.get("verdict") == Verdict.PASS:
+        return result
+    where = f"{workspace / 'run' / action}.json: verdict {result.get('verdict')!r}"
+    if not result.get("override_id"):
+        raise LedgerError(f"{where}; only PASS is released")
+    if standing_override(ledger, result["decision_id"]) is None:
         raise LedgerError(
-            f"{workspace / 'run' / action}.json: verdict {result.get('verdict')!r}; only PASS is released"
+            f"{where}, and its override {result['override_id']} has lapsed: give another one with "
+            f"`shoploop gate override {result['decision_id']}`, or leave it refused"
         )
     return result
 

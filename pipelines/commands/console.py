@@ -1,5 +1,6 @@
 """How commands speak: sentences on stdout, one JSON document with `--json`, failures on stderr."""
 
+import getpass
 import json
 import sys
 from typing import Any, NoReturn
@@ -26,3 +27,11 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """End the command with a message on stderr."""
     print(message, file=sys.stderr, flush=True)
     raise typer.Exit(code)
+
+
+def current_user() -> str:
+    """Who runs this command, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown user"

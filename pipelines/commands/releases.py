@@ -1,6 +1,5 @@
 """`shoploop releases`: what is live, what was, why, and the way back."""
 
-import getpass
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ import typer
 
 from pipelines.commands.actions_releases import failures_in_words
 from pipelines.commands.champion import project_champion
-from pipelines.commands.console import fail, say, say_json, whisper
+from pipelines.commands.console import current_user, fail, say, say_json, whisper
 
 if TYPE_CHECKING:
     from pipelines.releases.chain import Verification
@@ -62,11 +61,16 @@ def _roles(live: "Release | None", previous: "Release | None") -> "list[tuple[st
 @app.command()
 def show(release_id: str, as_json: AsJson = False) -> None:
     """Show one release: what it is made of, the decisions of its run, and when it was live."""
+    from pipelines.releases.overrides import words_of
+
     ledger = _ledger()
     release = ledger.release(release_id)
     if release is None:
         fail(f"the ledger has no release {release_id!r}: see `shoploop releases list`", 2)
-    decisions = [asdict(row) | {"body": json.loads(row.body)} for row in ledger.decisions(release.run_id)]
+    decisions = [
+        asdict(row) | {"body": json.loads(row.body), "overrides": list(words_of(ledger, row))}
+        for row in ledger.decisions(release.run_id)
+    ]
     moves = [
         asdict(move) for move in ledger.history() if release_id in (move.release_id, move.previous_release_id)
     ]
@@ -77,6 +81,8 @@ def show(release_id: str, as_json: AsJson = False) -> None:
         say(f"{name:<16} {_cell(value)}")
     for decision in decisions:
         say(f"\n{decision['kind']} decision {decision['decision_id']}: {decision['verdict']}")
+        for words in decision["overrides"]:
+            say(f"  {words}")
         say(f"  {decision['summary']}")
     say()
     for move in moves:
@@ -217,19 +223,12 @@ def rollback(
     from pipelines.settings import settings
 
     with failures_in_words():
-        switch = roll_back(settings(), _ledger(), reason, actor or _user(), to or None)
+        switch = roll_back(settings(), _ledger(), reason, actor or current_user(), to or None)
     if as_json:
         say_json(switch.as_dict())
     else:
         say(describe_switch(switch))
     project_champion(whisper if as_json else say)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown user"
 
 
 def _print_table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:

@@ -118,7 +118,18 @@ preparations = sa.Table(
     sa.Column("requested_at", UtcDateTime, nullable=False),
 )
 
-CHAINED = (decisions, runs, releases, moves)
+gate_overrides = sa.Table(
+    "gate_overrides",
+    metadata,
+    _text("override_id", primary_key=True),
+    sa.Column("decision_id", sa.Text, sa.ForeignKey("decisions.decision_id"), nullable=False),
+    _text("actor"),
+    _text("reason"),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+CHAINED = (decisions, runs, releases, moves, gate_overrides)
 chain = chain_table(metadata)
 versions = sa.Table(
     "versions",

@@ -3,7 +3,7 @@
 import multiprocessing
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipelines.releases import schema
 from pipelines.releases.chain import FIRST, row_sha256
 from pipelines.releases.ledger import Ledger
+from pipelines.releases.overrides import override_decision
 from pipelines.releases.records import LedgerError, Run, utc_now
 
 WRITERS, EACH = 4, 40
@@ -142,7 +143,10 @@ CELLS = [(table.name, column.name) for table in schema.CHAINED for column in tab
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    return fill(Ledger(f"sqlite:///{tmp_path_factory.mktemp('chain') / 'ledger.db'}"))
+    ledger = fill(Ledger(f"sqlite:///{tmp_path_factory.mktemp('chain') / 'ledger.db'}"))
+    refused = ledger.record_decision("run-3", "quality", "FAIL", "it failed", {})
+    override_decision(ledger, refused, "a tester", "it is urgent", utc_now() + timedelta(hours=1))
+    return ledger
 
 
 @given(st.data())

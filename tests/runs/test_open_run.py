@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,6 +19,7 @@ from pipelines.landing import Landing, LandingError
 from pipelines.params import ParamsError, load_params
 from pipelines.ranking.bundle import seal
 from pipelines.releases.ledger import Ledger
+from pipelines.releases.overrides import override_decision
 from pipelines.releases.records import Release
 from pipelines.run_facts import RunFacts, read_result, write_json
 from pipelines.settings import Settings
@@ -197,6 +198,37 @@ def test_read_decision__opens_the_way_only_for_a_pass(
     kept = ledger.decision(result["decision_id"])
     assert kept is not None
     assert (kept.verdict, kept.run_id) == (verdict, "run-1")
+
+
+def test_override__lets_the_refused_run_and_one_like_it_go_on_until_it_lapses(
+    settings: Settings, opened: Open, land_week: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_week(1)
+    opened("run-1")
+    ledger, workspace = Ledger(settings.ledger), decide(settings, "run-1", verdict="FAIL")
+    decision = read_decision(ledger, workspace)["decision_id"]
+    finish_run(ledger, workspace, "refused")
+    opened("run-2")
+    assert way_on(settings, "run-2") == "nothing_new"
+
+    expires = datetime.now(UTC) + timedelta(hours=2)
+    override_decision(ledger, decision, "Ada", "the campaign cannot wait", expires)
+    cleared = read_decision(ledger, workspace)
+    opened("run-3")
+    again = read_decision(ledger, decide(settings, "run-3", verdict="FAIL"))
+    other = read_decision(ledger, decide(settings, "run-3", verdict="FAIL", summary="FAIL: other figures"))
+
+    assert cleared["branch"] == again["branch"] == "register_version"
+    assert way_on(settings, "run-3") == "validate_data"
+    assert again["verdict"] == "FAIL"
+    assert "overridden by Ada (until " in again["note"]
+    assert "the campaign cannot wait" in again["markdown"]
+    assert (other["branch"], other["override_id"]) == ("refused", None)
+
+    monkeypatch.setattr("pipelines.releases.overrides.utc_now", lambda: expires)
+    assert read_decision(ledger, workspace)["branch"] == "refused"
+    opened("run-4")
+    assert way_on(settings, "run-4") == "nothing_new"
 
 
 def test_read_decision__before_the_gate_ran_names_the_task(
