@@ -101,7 +101,7 @@ def _set(path: Path, content: dict[str, Any], key: str, value: Any) -> None:
 
 def _facts(workspace: Workspace, request: RunRequest, champion: str | None) -> RunFacts:
     path, snapshot = workspace.path, workspace.snapshot
-    data, params = inputs_sha256(path), _params_sha256(path)
+    data, params = inputs_sha256(path), params_sha256(path)
     # The champion is left out: after a promotion the same inputs would otherwise look new for ever.
     same_work = json.dumps([data, snapshot.tree_id, params, request.promote])
     return RunFacts(
@@ -113,7 +113,7 @@ def _facts(workspace: Workspace, request: RunRequest, champion: str | None) -> R
         fingerprint=_sha256(same_work.encode()),
         data_sha256=data,
         params_sha256=params,
-        lock_sha256=_lock_sha256(path),
+        lock_sha256=lock_sha256_of(path),
         overrides=request.overrides,
         promote=request.promote,
         require_approval=request.require_approval,
@@ -136,13 +136,15 @@ def _way_on(ledger: Ledger, facts: RunFacts) -> dict[str, Any]:
     }
 
 
-def _params_sha256(workspace: Path) -> str:
+def params_sha256(workspace: Path) -> str:
+    """Hash of the values of ``params.yaml``."""
     # Of the values: a comment or the order of keys changes no result.
     values = yaml.safe_load((workspace / "params.yaml").read_text())
     return _sha256(json.dumps(values, sort_keys=True, default=str).encode())
 
 
-def _lock_sha256(workspace: Path) -> str:
+def lock_sha256_of(workspace: Path) -> str:
+    """Hash of the lock that this environment was installed from."""
     role = "gpu" if (Path(sys.prefix) / ".platform-gpu").exists() else "cpu"
     return _file_sha256(workspace / "requirements" / f"platform-{role}.txt")
 

@@ -153,6 +153,36 @@ def diff(one: str, other: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def reproduce(
+    release_id: str,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the new workspace.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build a release once more and compare every hash; exit code 1 if one differs.
+
+    All stages run on the recorded code, parameters and inputs with an empty cache: it takes as long as a training.
+    """
+    from pipelines.actions.reproduce_release import reproduce_release
+    from pipelines.settings import settings
+
+    with failures_in_words():
+        done = reproduce_release(settings(), _ledger(), release_id, whisper, keep)
+    if as_json:
+        say_json(asdict(done) | {"is_same": done.is_same})
+    else:
+        for one in done.comparisons:
+            differs = "" if one.is_same else f"  DIFFERS: recorded {one.recorded}, rebuilt {one.rebuilt}"
+            say(f"  {'same' if one.is_same else '    '}  {one.what}{differs}")
+        same = sum(one.is_same for one in done.comparisons)
+        say(
+            f"{release_id}: {same} of {len(done.comparisons)} are the same; `dvc repro` took {done.seconds:.0f} s."
+        )
+        if done.workspace is not None:
+            say(f"It is in {done.workspace}")
+    raise typer.Exit(0 if done.is_same else 1)
+
+
+@app.command()
 def verify(
     expect_head: Annotated[
         str, typer.Option(help="A head that was noted earlier, or its first 12 digits at least.")
