@@ -153,11 +153,21 @@ class Branch(Action, BranchMixIn):  # type: ignore[misc]
         self.do_branch(context, result["branch"])
 
 
+def alert_failure(context: Any) -> None:
+    """Tell who is on call that a task failed for good; Airflow calls it after the last try."""
+    from pipelines.monitoring.alerts import failed_task, send
+
+    why = str(context.get("exception") or "it was killed, or took too long")
+    task = context["ti"]
+    send(settings(), failed_task(settings(), context["dag"].dag_id, context["run_id"], task.task_id, why))
+
+
 RETRIED: dict[str, Any] = {
     # For what time heals: a killed worker, a lock, a server that starts again. Bad input fails at once.
     "retries": 2,
     "retry_delay": timedelta(seconds=15),
     "execution_timeout": timedelta(minutes=15),
+    "on_failure_callback": alert_failure,
 }
 
 

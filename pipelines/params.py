@@ -224,6 +224,12 @@ class CollectGarbage(Section):
     days_kept: float = Field(ge=0)
 
 
+class WatchReleases(Section):
+    """When who is on call is told that nothing moves."""
+
+    days_without_release: float = Field(gt=0)
+
+
 class Params(Section):
     """All of ``params.yaml``."""
 
@@ -241,6 +247,7 @@ class Params(Section):
     decide_package: DecidePackage
     replay_features: ReplayFeatures
     collect_garbage: CollectGarbage
+    watch_releases: WatchReleases
 
     @model_validator(mode="after")
     def _every_end_of_the_search_is_a_valid_choice(self) -> Self:

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     mlflow_url: str = ""
     airflow_url: str = ""
     endpoint_url: str = ""
+    alert_webhook: str = ""
     airflow_database_url: str = ""
     feature_builds: Path | None = None
     spark_master: str = "local[*]"

@@ -46,6 +46,19 @@ def roll_back(
         say(describe_switch(action(settings(), ledger, reason, actor, release_id or None, workspace)))
 
 
+@app.command("watch_releases")
+def watch_releases(workspace: Workspace) -> None:
+    """Alert who is on call when nothing was released for too long."""
+    from pipelines.actions.watch_releases import watch_releases as action
+    from pipelines.params import load_params
+    from pipelines.releases.ledger import Ledger
+    from pipelines.settings import settings
+
+    here = settings()
+    policy = load_params(here.checkout / "params.yaml").watch_releases
+    say(action(here, policy, Ledger(here.ledger), workspace))
+
+
 @contextmanager
 def failures_in_words() -> Iterator[None]:
     """Turn the failures of moving traffic into a sentence and an exit code.

@@ -15,7 +15,14 @@ from pipelines.params import load_params
 
 ROOT = Path(__file__).parents[2]
 BEFORE, AFTER = {"open_run"}, {"log_run"}
-DAGS = ("ingest_events", "train_recommender", "tune_recommender", "rollback_release", "collect_garbage")
+DAGS = (
+    "ingest_events",
+    "train_recommender",
+    "tune_recommender",
+    "rollback_release",
+    "collect_garbage",
+    "watch_releases",
+)
 
 
 def edges(dag: Any) -> dict[str, set[str]]:
@@ -144,7 +151,9 @@ def test_dag_file__holds_schedules_and_edges_only(name: str) -> None:
     assert len(source.splitlines()) < 60
 
 
-@pytest.mark.parametrize("dag_id", ["ingest_events", "train_recommender", "collect_garbage"])
+@pytest.mark.parametrize(
+    "dag_id", ["ingest_events", "train_recommender", "collect_garbage", "watch_releases"]
+)
 def test_schedule__of_a_fresh_installation_lies_ahead(dag_id: str, dags: dict[str, Any]) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
     from airflow.timetables.base import TimeRestriction

@@ -14,6 +14,7 @@ from pipelines.settings import Settings
 from pipelines.stack.passwords import passwords
 from pipelines.stack.ports import free_port
 from tests.e2e.running_shop import INGEST, PORTS, RUN_SECONDS, TRAIN, RunningShop, copy_checkout
+from tests.monitoring.webhook import Webhook, listening
 
 # Everything is real and as params.yaml says, but for how often an interval is resampled for the reports. Fewer target
 # weeks would spare a third of each training, and leave week 45's candidate too close to its champion to be told apart.
@@ -27,13 +28,21 @@ QUIET = (
 
 
 @pytest.fixture(scope="package")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
+def webhook() -> Iterator[Webhook]:
+    """Who is on call."""
+    with listening() as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def shop(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[RunningShop]:
     folder = tmp_path_factory.mktemp("shop")
     ports: dict[str, int] = {}
     for name in PORTS:
         ports[name] = free_port("127.0.0.1", max(ports.values(), default=31000) + 1)
     copy_checkout(folder / "checkout", SMALLER)
-    made = RunningShop(Settings(checkout=folder / "checkout", home=folder / "home", **ports))
+    places = {"checkout": folder / "checkout", "home": folder / "home"}
+    made = RunningShop(Settings(**places, alert_webhook=webhook.url, **ports))
     try:
         made.shoploop("up", timeout=600)
         yield made

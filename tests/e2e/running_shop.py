@@ -97,6 +97,7 @@ class RunningShop:
             | {
                 "SHOPLOOP_HOME": str(self.settings.home),
                 "SHOPLOOP_CHECKOUT": str(self.settings.checkout),
+                "SHOPLOOP_ALERT_WEBHOOK": self.settings.alert_webhook,
             }
         )
         done = subprocess.run(

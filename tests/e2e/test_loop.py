@@ -11,6 +11,7 @@ from pipelines.stack.environment import mlflow_client_environment
 from pipelines.tables import sha256
 from tests.e2e.conftest import HISTORY
 from tests.e2e.running_shop import INGEST, ROLLBACK, TRAIN, RunningShop
+from tests.monitoring.webhook import Webhook
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
@@ -91,8 +92,9 @@ def test_one_more_week__swaps_the_release_without_one_failed_request(
 
 
 def test_bad_week__fails_at_validation_and_nothing_downstream_runs(
-    shop: RunningShop, second: dict[str, Any], tmp_path: Path
+    shop: RunningShop, second: dict[str, Any], webhook: Webhook, tmp_path: Path
 ) -> None:
+    webhook.received.clear()
     trainings = len(shop.airflow.runs(TRAIN))
     before = landing_files(shop)
     bad = pq.read_table(landed_week(shop, HISTORY + 1)).slice(0, 2000).to_pandas()
@@ -108,6 +110,7 @@ def test_bad_week__fails_at_validation_and_nothing_downstream_runs(
     assert states["validate_batch"] == "failed"
     assert states["refresh_state"] == states["publish_events"] == "upstream_failed"
     assert "quantity" in shop.log(INGEST, run, "validate_batch")
+    assert [body["title"] for body in webhook.received] == ["validate_batch of ingest_events failed"]
     time.sleep(5)
     assert len(shop.airflow.runs(TRAIN)) == trainings
     assert landing_files(shop) == before
