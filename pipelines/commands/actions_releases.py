@@ -63,9 +63,11 @@ def watch_releases(workspace: Workspace) -> None:
 def failures_in_words() -> Iterator[None]:
     """Turn the failures of moving traffic into a sentence and an exit code.
 
-    1 where trying again may help (the endpoint is down, somebody else moves traffic, no answer in time);
+    1 where trying again may help (the endpoint or the ledger is down, somebody else moves traffic, no answer in time);
     2 where it cannot (another champion by now, a release that does not start).
     """
+    from sqlalchemy.exc import OperationalError
+
     from pipelines.releases.records import LeaseTaken, LedgerError
     from pipelines.releases.status import EndpointDown
     from pipelines.releases.switch import NotConfirmed, NotReady
@@ -75,5 +77,10 @@ def failures_in_words() -> Iterator[None]:
         yield
     except (EndpointDown, LeaseTaken, NotConfirmed) as error:
         fail(str(error), TRY_AGAIN)
+    except OperationalError as error:
+        fail(
+            f"the ledger cannot be reached ({str(error.orig).splitlines()[0]}): try again once it is back",
+            TRY_AGAIN,
+        )
     except (LedgerError, NotReady, WorkspaceError) as error:
         fail(str(error), NOT_WORTH_RETRYING)
