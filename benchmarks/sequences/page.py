@@ -20,14 +20,19 @@ figure on validation is of users that its weights were not learned from.
 
 
 def file_name(whole: Whole) -> str:
-    """Name of the page and of what lies beside it; each known file has its own."""
+    """Name of the page and of what lies beside it; each known file has its own, and one more for chosen models."""
     known = str(whole["data"]["name"]).lower().replace(" ", "_")
-    return "_".join(filter(None, [whole["benchmark"], known]))
+    return "_".join(filter(None, [whole["benchmark"], known, "models" if _has_chosen(whole) else ""]))
 
 
 def title(whole: Whole) -> str:
     """Heading of the page."""
-    return f"The next item: {whole['data']['name'] or 'a file of sequences'}"
+    chosen = ", chosen models" if _has_chosen(whole) else ""
+    return f"The next item: {whole['data']['name'] or 'a file of sequences'}{chosen}"
+
+
+def _has_chosen(whole: Whole) -> bool:
+    return "--models" in whole["command"].split()
 
 
 def measured(name: str, whole: Whole) -> list[str]:
