@@ -8,9 +8,10 @@ touched.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ FIRST = "0" * 64
 """What stands before the first link."""
 # Any number, the same in every process: on PostgreSQL it makes those who append wait for each other.
 APPEND_LOCK = 5_106_101
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,12 @@ def append(connection: Connection, chain: sa.Table, table: sa.Table, row: Mappin
 
 
 def adopt(connection: Connection, chain: sa.Table, tables: Iterable[sa.Table]) -> None:
-    """Link rows that were there before the chain, table by table in the order of their keys."""
+    """Link rows that were there before the chain, table by table in the order of their keys.
+
+    A chain that has links already is left as it is: rows without a link were slipped in.
+    """
+    if head(connection, chain)[0]:
+        return
     for table in tables:
         for row in connection.execute(sa.select(table).order_by(*table.primary_key)).mappings().all():
             _link(connection, chain, table, dict(row), adopted=True)
@@ -105,41 +112,86 @@ def verify(
         tables: All that is chained.
         expected_head: A head that was noted earlier, or how it begins; it has to be among the links.
     """
-    links = connection.execute(sa.select(chain).order_by(chain.c.seq)).all()
+    tables = [*tables]
+    there = set(sa.inspect(connection).get_table_names())
+    missing = [table.name for table in (*tables, chain) if table.name not in there]
+    links = [] if chain.name in missing else sorted(_raw_rows(connection, chain), key=itemgetter("seq"))
     rows = {
-        (table.name, _key(table, dict(row))): row_sha256(dict(row))
+        (table.name, _key(table, row)): row_sha256(row)
         for table in tables
-        for row in connection.execute(sa.select(table)).mappings()
+        if table.name not in missing
+        for row in _raw_rows(connection, table)
     }
-    faults = [*_broken_links(links), *_differing_rows(links, rows)]
-    if expected_head and not any(link.link_sha256.startswith(expected_head) for link in links):
+    faults = [Fault(name, "", "the table is missing") for name in missing]
+    faults += [*_broken_links(links), *_differing_rows(links, rows)]
+    if expected_head and not any(str(link["link_sha256"]).startswith(expected_head) for link in links):
         what = "the head that was noted is not in the chain: rows after it were cut off, or the chain was written anew"
         faults.append(Fault("chain", expected_head, what))
-    adopted = sum(bool(link.adopted) for link in links)
-    return Verification(len(links), links[-1].link_sha256 if links else FIRST, adopted, tuple(faults))
+    adopted = sum(bool(link["adopted"]) for link in links)
+    return Verification(len(links), str(links[-1]["link_sha256"]) if links else FIRST, adopted, tuple(faults))
 
 
-def _broken_links(links: Iterable[sa.Row[Any]]) -> Iterable[Fault]:
+def _raw_rows(connection: Connection, table: sa.Table) -> Iterator[Row]:
+    """Rows with cells as the database has them: whoever tampers may leave one that its type cannot read."""
+    bare = [_bare(column).label(column.name) for column in table.columns]
+    readers = [_reader(column, connection.dialect) for column in table.columns]
+    for cells in connection.execute(sa.select(*bare).select_from(table)):
+        yield {
+            column.name: _cell(read, cell)
+            for column, read, cell in zip(table.columns, readers, cells, strict=True)
+        }
+
+
+def _is_moment(column: sa.Column[Any]) -> bool:
+    return isinstance(getattr(column.type, "impl", column.type), sa.DateTime)
+
+
+def _bare(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    # As text, since PostgreSQL has moments (infinity) that its driver refuses to hand over.
+    return sa.cast(column, sa.Text) if _is_moment(column) else sa.type_coerce(column, sa.types.NullType())
+
+
+def _reader(column: sa.Column[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+    if _is_moment(column):
+        return _moment
+    return column.type.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def _moment(text: str) -> datetime:
+    read = datetime.fromisoformat(text)
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
+
+
+def _cell(read: Callable[[Any], Any] | None, raw: Any) -> Any:
+    try:
+        value = read(raw) if read else raw
+    except (ValueError, TypeError, LookupError):
+        return f"not readable: {raw!r}"
+    return f"bytes: {value!r}" if isinstance(value, bytes) else value
+
+
+def _broken_links(links: Iterable[Row]) -> Iterable[Fault]:
     before = FIRST
     for place, link in enumerate(links, start=1):
-        if link.seq != place:
-            yield Fault("chain", json.dumps([link.seq]), f"link {place} is missing before it")
+        seq = json.dumps([link["seq"]])
+        if link["seq"] != place:
+            yield Fault("chain", seq, f"link {place} is missing before it")
             return
-        if link.link_sha256 != _link_sha256(before, link.seq, link.table_name, link.row_key, link.row_sha256):
-            yield Fault("chain", json.dumps([link.seq]), "the link does not follow from the one before it")
+        if link["link_sha256"] != _link_sha256(before, link):
+            yield Fault("chain", seq, "the link does not follow from the one before it")
             return
-        before = link.link_sha256
+        before = link["link_sha256"]
 
 
-def _differing_rows(links: Iterable[sa.Row[Any]], rows: Mapping[tuple[str, str], str]) -> Iterable[Fault]:
+def _differing_rows(links: Iterable[Row], rows: Mapping[tuple[str, str], str]) -> Iterable[Fault]:
     linked: set[tuple[str, str]] = set()
     for link in links:
-        name = (link.table_name, link.row_key)
+        name = (link["table_name"], link["row_key"])
         if name in linked:
             yield Fault(*name, "the row has two links")
         elif name not in rows:
             yield Fault(*name, "the row was removed")
-        elif rows[name] != link.row_sha256:
+        elif rows[name] != link["row_sha256"]:
             yield Fault(*name, "the row was changed after it was written")
         linked.add(name)
     for name in sorted(rows.keys() - linked):
@@ -151,20 +203,28 @@ def row_sha256(row: Mapping[str, Any]) -> str:
     text = json.dumps(
         {str(name): _plain(value) for name, value in row.items()}, sort_keys=True, ensure_ascii=False
     )
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def _link(
     connection: Connection, chain: sa.Table, table: sa.Table, row: Mapping[str, Any], adopted: bool
 ) -> None:
     seq, before = head(connection, chain)
-    link = {"table_name": table.name, "row_key": _key(table, row), "row_sha256": row_sha256(row)}
-    link_sha256 = _link_sha256(before, seq + 1, *link.values())
-    connection.execute(chain.insert().values(seq=seq + 1, **link, link_sha256=link_sha256, adopted=adopted))
+    link = {
+        "seq": seq + 1,
+        "table_name": table.name,
+        "row_key": _key(table, row),
+        "row_sha256": row_sha256(row),
+        "adopted": adopted,
+    }
+    connection.execute(chain.insert().values(link | {"link_sha256": _link_sha256(before, link)}))
 
 
-def _link_sha256(before: str, seq: int, table: str, key: str, row: str) -> str:
-    return hashlib.sha256("\n".join((before, str(seq), table, key, row)).encode()).hexdigest()
+def _link_sha256(before: str, link: Row) -> str:
+    said = [before, *(link[name] for name in ("seq", "table_name", "row_key", "row_sha256"))]
+    if link["adopted"] is not False:
+        said.append(f"adopted: {link['adopted']}")
+    return hashlib.sha256("\n".join(map(str, said)).encode(errors="surrogateescape")).hexdigest()
 
 
 def _key(table: sa.Table, row: Mapping[str, Any]) -> str:

@@ -137,8 +137,9 @@ versions = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("since", UtcDateTime, nullable=False),
 )
-VERSION = 2
-"""Of these tables: 1 had no chain and no number."""
+VERSION = 3
+"""Of these tables: 1 had no chain and no number, 2 no overrides."""
+CHAINED_SINCE = 2
 APPEND_ONLY = (*CHAINED, chain, versions)
 
 _POSTGRES_GUARD = """
@@ -171,7 +172,8 @@ def _create(connection: Connection) -> None:
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SETUP_LOCK})
-    if _found_version(connection) == VERSION:
+    found = _found_version(connection)
+    if found == VERSION:
         return
     metadata.create_all(connection)
     if dialect == "postgresql":
@@ -179,7 +181,8 @@ def _create(connection: Connection) -> None:
     for table in APPEND_ONLY:
         for statement in _guards(dialect, table.name):
             connection.execute(sa.text(statement))
-    adopt(connection, chain, CHAINED)
+    if found < CHAINED_SINCE:
+        adopt(connection, chain, CHAINED)
     connection.execute(versions.insert().values(version=VERSION, since=utc_now()))
 
 
@@ -201,6 +204,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         # The driver must not open transactions by itself: a writer has to take its lock at BEGIN,
         # or two of them deadlock when both turn from reading to writing.
         raw.isolation_level = None
+        # Bytes that are no UTF-8 must not stop whoever looks for rows that were touched.
+        raw.text_factory = lambda text: text.decode(errors="surrogateescape")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             raw.execute(f"PRAGMA {pragma}")
 
