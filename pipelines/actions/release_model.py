@@ -81,7 +81,8 @@ def describe_switch(switch: Switch) -> str:
         return f"{switch.release_id} is live already; nothing was moved"
     return (
         f"{switch.release_id} is live (before: {before}); it answered on the public port"
-        f" {switch.switch_seconds:.2f} s after the move, {switch.seconds:.2f} s in all"
+        f" {switch.switch_seconds:.2f} s after the move, {switch.seconds:.2f} s in all;"
+        f" head of the ledger {switch.ledger_head[:12]}"
     )
 
 

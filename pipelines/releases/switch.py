@@ -38,6 +38,8 @@ class Switch:
         prepare_seconds: Until the release was ready.
         switch_seconds: From the move to the first answer of the release on the public port.
         seconds: All of it.
+        ledger_head: Head of the ledger's chain after it. It stays in the task's log and the run's files, outside the
+            ledger, for ``shoploop releases verify --expect-head``.
     """
 
     release_id: str
@@ -46,6 +48,7 @@ class Switch:
     prepare_seconds: float
     switch_seconds: float
     seconds: float
+    ledger_head: str
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -176,7 +179,15 @@ class Mover:
         finally:
             self.ledger.withdraw_preparation(target.release_id)
         done = time.monotonic()
-        return Switch(target.release_id, expected, move.seq, prepared - started, done - moved, done - started)
+        return Switch(
+            target.release_id,
+            expected,
+            move.seq,
+            prepared - started,
+            done - moved,
+            done - started,
+            self.ledger.head(),
+        )
 
     def _already_live(self, release: Release) -> Switch:
         started = time.monotonic()
@@ -186,7 +197,13 @@ class Mover:
         previous = self.ledger.previous()
         seconds = time.monotonic() - started
         return Switch(
-            release.release_id, previous.release_id if previous else None, None, 0.0, seconds, seconds
+            release.release_id,
+            previous.release_id if previous else None,
+            None,
+            0.0,
+            seconds,
+            seconds,
+            self.ledger.head(),
         )
 
     def prepare(self, release_id: str) -> None:

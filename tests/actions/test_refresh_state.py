@@ -178,7 +178,7 @@ def test_refresh_after__a_switch_to_a_release_with_another_view_makes_the_histor
     plain, other = (released(ledger, tmp_path, name, only) for name, only in (("a", None), ("b", "20")))
     refresh_state(here)
     assert len(history_of(here, "1")) == 3
-    switch = Switch(other, plain, 2, 0.1, 0.1, 0.1)
+    switch = Switch(other, plain, 2, 0.1, 0.1, 0.1, "0" * 64)
     ledger.move(other, plain, "release", "a test", "another view", "d")
 
     refresh_after(here, ledger, switch)

@@ -270,6 +270,8 @@ def test_commands__list_show_history_and_rollback(shop):
     done = shop.command("action", "release_model", "--workspace", str(shop.finished_run(45, "b", first)))
     assert done.returncode == 0, done.stderr
     assert "r-45-bbbbbbbb is live (before: r-44-aaaaaaaa)" in done.stdout
+    noted = shop.ledger.head()
+    assert f"head of the ledger {noted[:12]}" in done.stdout
     rows = json.loads(shop.command("releases", "list", "--json").stdout)
     assert [(row["release_id"], row["stands"]) for row in rows] == [
         ("r-45-bbbbbbbb", "live"),
@@ -277,6 +279,8 @@ def test_commands__list_show_history_and_rollback(shop):
     ]
     back = shop.command("releases", "rollback", "--reason", "too salty", "--json")
     assert json.loads(back.stdout)["release_id"] == first, back.stderr
+    assert json.loads(back.stdout)["ledger_head"] == shop.ledger.head() != noted
+    assert shop.command("releases", "verify", "--expect-head", noted[:12]).returncode == 0
     assert "alias champion was left as it is" in back.stderr  # there is no MLflow here
     moves = json.loads(shop.command("releases", "history", "--json").stdout)
     assert [move["kind"] for move in moves] == ["release", "release", "rollback"]
@@ -296,6 +300,7 @@ def test_commands__roll_back_for_a_task_leaves_its_result(shop):
     assert done.returncode == 0, done.stderr
     result = json.loads((shop.folder / "task" / "run" / "roll_back.json").read_text())
     assert (result["release_id"], result["seq"]) == (first, 3)
+    assert result["ledger_head"] == shop.ledger.head()
     again = shop.command("action", "roll_back", *words)
     assert again.returncode == 0, again.stderr
     assert f"{first} is live already; nothing was moved" in again.stdout
