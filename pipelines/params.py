@@ -1,8 +1,11 @@
 """Typed ``params.yaml``: one frozen model per section, unknown keys refused, no defaults in code."""
 
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -282,3 +285,18 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise ParamsError(f"{path}: correct these keys\n" + "\n".join(lines)) from error
+
+
+def params_sha256(path: Path) -> str:
+    """Hash of the values of a ``params.yaml``: a comment or the order of keys changes no result."""
+    text = json.dumps(yaml.safe_load(path.read_text()), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Rows ``section.name, value`` of nested tables."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

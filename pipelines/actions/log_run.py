@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.params import flatten
 from pipelines.registry import HistoryPoint, Registry
 from pipelines.run_facts import RunFacts, read_json, write_result
 from pipelines.snapshot import listed_files
@@ -30,15 +31,6 @@ def log_run(registry: Registry, workspace: Path) -> str:
     registry.finish(run)
     write_result(workspace, "log_run", {"mlflow_run_id": run})
     return run
-
-
-def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Rows ``section.name, value`` of nested tables."""
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def numbers(content: Mapping[str, Any]) -> dict[str, float]:

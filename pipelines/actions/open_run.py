@@ -12,7 +12,7 @@ import yaml
 
 from pipelines.actions.fetch_champion import CHAMPION_FOLDER, START_FOLDER, fetch_champion, fetch_start
 from pipelines.actions.fetch_inputs import fetch_inputs
-from pipelines.params import ParamsError, load_params
+from pipelines.params import ParamsError, load_params, params_sha256
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.overrides import standing_override
 from pipelines.run_facts import RunFacts, read_json, write_result
@@ -101,7 +101,7 @@ def _set(path: Path, content: dict[str, Any], key: str, value: Any) -> None:
 
 def _facts(workspace: Workspace, request: RunRequest, champion: str | None) -> RunFacts:
     path, snapshot = workspace.path, workspace.snapshot
-    data, params = inputs_sha256(path), params_sha256(path)
+    data, params = inputs_sha256(path), params_sha256(path / "params.yaml")
     # The champion is left out: after a promotion the same inputs would otherwise look new for ever.
     same_work = json.dumps([data, snapshot.tree_id, params, request.promote])
     return RunFacts(
@@ -134,13 +134,6 @@ def _way_on(ledger: Ledger, facts: RunFacts) -> dict[str, Any]:
         "branch": "nothing_new",
         "note": f"NOTHING_NEW: run {done.run_id} had the same data, code and parameters: {done.outcome}",
     }
-
-
-def params_sha256(workspace: Path) -> str:
-    """Hash of the values of ``params.yaml``."""
-    # Of the values: a comment or the order of keys changes no result.
-    values = yaml.safe_load((workspace / "params.yaml").read_text())
-    return _sha256(json.dumps(values, sort_keys=True, default=str).encode())
 
 
 def lock_sha256_of(workspace: Path) -> str:

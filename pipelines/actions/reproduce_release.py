@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from pipelines.actions.open_run import inputs_sha256, lock_sha256_of, params_sha256
+from pipelines.actions.open_run import inputs_sha256, lock_sha256_of
+from pipelines.params import params_sha256
 from pipelines.ranking.bundle import bundle_sha256
 from pipelines.releases.bento_build import content_version, stage_sources
 from pipelines.releases.ledger import Ledger
@@ -121,7 +122,7 @@ def compare_inputs(release: Release, facts: RunFacts, workspace: Path) -> Iterat
     if not facts.overrides:  # the form of a run changes params.yaml after its code was counted
         entries = tuple(Entry.read(workspace, name) for name in listed_files(workspace))
         yield Comparison("code", release.tree_id, tree_id(entries))
-    yield Comparison("parameters", release.params_sha256, params_sha256(workspace))
+    yield Comparison("parameters", release.params_sha256, params_sha256(workspace / "params.yaml"))
     yield Comparison("environment lock", release.lock_sha256, lock_sha256_of(workspace))
     yield Comparison("data", facts.data_sha256, inputs_sha256(workspace))
 

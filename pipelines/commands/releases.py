@@ -14,6 +14,7 @@ from pipelines.commands.console import current_user, fail, say, say_json, whispe
 
 if TYPE_CHECKING:
     from pipelines.releases.chain import Verification
+    from pipelines.releases.comparing import Difference
     from pipelines.releases.ledger import Ledger
     from pipelines.releases.records import Release
 
@@ -74,11 +75,14 @@ def show(release_id: str, as_json: AsJson = False) -> None:
     moves = [
         asdict(move) for move in ledger.history() if release_id in (move.release_id, move.previous_release_id)
     ]
+    link = ledger.link("releases", [release_id])
     if as_json:
-        say_json(asdict(release) | {"decisions": decisions, "moves": moves})
+        say_json(asdict(release) | {"decisions": decisions, "moves": moves, "link": link})
         return
     for name, value in asdict(release).items():
         say(f"{name:<16} {_cell(value)}")
+    if link:
+        say(f"{'link':<16} {link['seq']} of the chain, {link['link_sha256']}")
     for decision in decisions:
         say(f"\n{decision['kind']} decision {decision['decision_id']}: {decision['verdict']}")
         for words in decision["overrides"]:
@@ -134,13 +138,18 @@ def _moment(text: str) -> datetime:
 
 @app.command()
 def diff(one: str, other: str, as_json: AsJson = False) -> None:
-    """Show in what two releases differ: what they are made of, their policy, and what their gates found."""
+    """Show in what two releases differ: what they are made of, parameters, policy, and what their gates found."""
     from pipelines.releases.comparing import UnknownRelease, compare
 
+    ledger = _ledger()
     try:
-        rows = compare(_ledger(), one, other)
+        rows = compare(ledger, one, other)
     except UnknownRelease as error:
         fail(str(error), 2)
+    params = _params_that_differ(ledger, one, other)
+    if params is None:
+        whisper("Which parameters differ is not known: a workspace of the two runs was removed or changed.")
+    rows += params or []
     if as_json:
         say_json([asdict(row) for row in rows])
     elif not rows:
@@ -150,6 +159,16 @@ def diff(one: str, other: str, as_json: AsJson = False) -> None:
         say(f"{'':<{width}}  {one}  ->  {other}")
         for row in rows:
             say(f"{row.what:<{width}}  {_cell(row.one)}  ->  {_cell(row.other)}")
+
+
+def _params_that_differ(ledger: "Ledger", one: str, other: str) -> "list[Difference] | None":
+    from pipelines.releases.comparing import compare_params, existing_release
+    from pipelines.settings import settings
+    from pipelines.workspace import workspace_path
+
+    made = [existing_release(ledger, name) for name in (one, other)]
+    files = [workspace_path(settings(), release.run_id) / "params.yaml" for release in made]
+    return compare_params(made[0], made[1], files[0], files[1])
 
 
 @app.command()

@@ -3,8 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from pipelines.params import flatten, params_sha256
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import LedgerError, Release
 
@@ -20,7 +24,7 @@ class Difference:
     """One thing that two releases do not share.
 
     Attributes:
-        what: A field of the release, ``policy.…``, or a check of a gate.
+        what: A field of the release, a parameter, ``policy of …``, or a check of a gate.
         one: Of the first, None where it has none.
         other: Of the second.
     """
@@ -36,7 +40,7 @@ def compare(ledger: Ledger, one: str, other: str) -> list[Difference]:
     Raises:
         UnknownRelease: The ledger has no release of one of the ids.
     """
-    first, second = (_facts(ledger, _existing(ledger, name)) for name in (one, other))
+    first, second = (_facts(ledger, existing_release(ledger, name)) for name in (one, other))
     names = dict.fromkeys([*first, *second])
     return [
         Difference(name, first.get(name), second.get(name))
@@ -45,7 +49,39 @@ def compare(ledger: Ledger, one: str, other: str) -> list[Difference]:
     ]
 
 
-def _existing(ledger: Ledger, release_id: str) -> Release:
+def compare_params(one: Release, other: Release, one_file: Path, other_file: Path) -> list[Difference] | None:
+    """Parameters that differ, by the ``params.yaml`` that the workspaces of the two runs still hold.
+
+    Returns:
+        None when a file is gone or is not the one that the release was made with.
+    """
+    if one.params_sha256 == other.params_sha256:
+        return []
+    first, second = _kept_params(one, one_file), _kept_params(other, other_file)
+    if first is None or second is None:
+        return None
+    return [
+        Difference(f"params.yaml: {name}", first.get(name), second.get(name))
+        for name in dict.fromkeys([*first, *second])
+        if first.get(name) != second.get(name)
+    ]
+
+
+def _kept_params(release: Release, file: Path) -> dict[str, Any] | None:
+    try:
+        if params_sha256(file) != release.params_sha256:
+            return None
+        return dict(flatten(yaml.safe_load(file.read_text())))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+
+
+def existing_release(ledger: Ledger, release_id: str) -> Release:
+    """The release of this id.
+
+    Raises:
+        UnknownRelease: There is none.
+    """
     found = ledger.release(release_id)
     if found is None:
         raise UnknownRelease(f"the ledger has no release {release_id!r}: see `shoploop releases list`")

@@ -182,6 +182,14 @@ class Ledger:
         with self.snapshot() as connection:
             return chain.verify(connection, schema.chain, schema.CHAINED, expected_head)
 
+    def link(self, table: str, key: list[Any]) -> dict[str, Any] | None:
+        """The link of a row, by its table and primary key."""
+        links = schema.chain.c
+        query = sa.select(schema.chain).where(links.table_name == table, links.row_key == json.dumps(key))
+        with self.engine.connect() as connection:
+            row = connection.execute(query).first()
+        return dict(row._mapping) if row else None
+
     def head(self) -> str:
         """Hash of the last link of the chain."""
         with self.engine.connect() as connection:

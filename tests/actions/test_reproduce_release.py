@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.actions.open_run import inputs_sha256, lock_sha256_of, params_sha256
+from pipelines.actions.open_run import inputs_sha256, lock_sha256_of
 from pipelines.actions.reproduce_release import Reproduction, reproduce_release
+from pipelines.params import params_sha256
 from pipelines.ranking.bundle import bundle_sha256
 from pipelines.releases.bento_build import content_version, stage_sources
 from pipelines.releases.ledger import Ledger
@@ -75,8 +76,8 @@ def released(shop: Settings, ledger: Ledger, tmp_path: Path) -> tuple[str, Path]
         release_id="r-44-a", created_at=utc_now(), run_id="run-1", decision_id="d-1",
         bento_tag=f"shoploop_recommender:r-44-{content}", bento_path="",
         bundle_sha256=bundle_sha256(path / "models/candidate"), model_version="", week=44,
-        tree_id=opened.snapshot.tree_id, dirty=False, dvc_lock_sha256="", params_sha256=params_sha256(path),
-        lock_sha256=lock_sha256_of(path),
+        tree_id=opened.snapshot.tree_id, dirty=False, dvc_lock_sha256="",
+        params_sha256=params_sha256(path / "params.yaml"), lock_sha256=lock_sha256_of(path),
     )  # fmt: skip
     ledger.add_release(release)
     facts = RunFacts(

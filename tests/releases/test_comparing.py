@@ -1,15 +1,20 @@
 """In what two releases differ, and what the commands over the ledger print."""
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+import yaml
 from endpoint_under_test import make_release
 
-from pipelines.releases.comparing import Difference, UnknownRelease, compare
+from pipelines.releases.comparing import Difference, UnknownRelease, compare, compare_params
 from pipelines.releases.ledger import Ledger
 
 
@@ -47,6 +52,65 @@ def test_compare__names_fields_policy_and_checks_that_differ(ledger):
 def test_compare__of_an_unknown_release_says_where_to_look(ledger):
     with pytest.raises(UnknownRelease, match=r"no release 'r-1': see `shoploop releases list`"):
         compare(ledger, "r-44-aaaaaaaa", "r-1")
+
+
+def keep_params(tmp_path, run_id, text):
+    file = tmp_path / "workspaces" / run_id / "params.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    return hashlib.sha256(json.dumps(yaml.safe_load(text), sort_keys=True).encode()).hexdigest()
+
+
+@pytest.fixture
+def two_params(ledger, tmp_path):
+    """Two releases that were made with other parameters, whose files are still in the workspaces."""
+    texts = {
+        "c": "# first\ntrain:\n  epochs: 4\n  old: 1\nseed: 7\n",
+        "d": "seed: 7\ntrain: {epochs: 9, parts: [a, b]}\n",
+    }
+    made = {
+        letter: replace(
+            make_release(46, letter * 64, run_id=f"run-{letter}"),
+            params_sha256=keep_params(tmp_path, f"run-{letter}", text),
+        )
+        for letter, text in texts.items()
+    }
+    return [ledger.add_release(release) for release in made.values()]
+
+
+def test_compare_params__names_every_key_that_differs(two_params, tmp_path):
+    files = [tmp_path / "workspaces" / release.run_id / "params.yaml" for release in two_params]
+    assert compare_params(*two_params, *files) == [
+        Difference("params.yaml: train.epochs", 4, 9),
+        Difference("params.yaml: train.old", 1, None),
+        Difference("params.yaml: train.parts", None, ["a", "b"]),
+    ]
+    assert compare_params(two_params[0], two_params[0], files[0], files[0]) == []
+
+
+@pytest.mark.parametrize(
+    "spoil", [Path.unlink, lambda file: file.write_text("seed: 8"), lambda file: file.write_text("{")]
+)
+def test_diff__says_when_the_parameters_are_not_known_any_more(two_params, tmp_path, spoil):
+    names = [release.release_id for release in two_params]
+    known = releases(tmp_path, "diff", *names)
+    assert re.search(r"params.yaml: train.epochs +4  ->  9\n", known.stdout)
+    assert known.stderr == ""
+    spoil(tmp_path / "workspaces" / "run-d" / "params.yaml")
+    gone = releases(tmp_path, "diff", *names, "--json")
+    assert gone.stderr.startswith("Which parameters differ is not known")
+    told = [row["what"] for row in json.loads(gone.stdout)]
+    assert "params_sha256" in told
+    assert not [what for what in told if what.startswith("params.yaml")]
+
+
+def test_show__names_the_link_of_the_release(ledger, tmp_path):
+    shown = releases(tmp_path, "show", "r-44-aaaaaaaa")
+    # The decision of its run came first.
+    with ledger.engine.connect() as connection:
+        query = sa.text("SELECT link_sha256 FROM chain WHERE seq = 2")
+        assert f"link             2 of the chain, {connection.execute(query).scalar_one()}" in shown.stdout
+    assert json.loads(releases(tmp_path, "show", "r-44-aaaaaaaa", "--json").stdout)["link"]["seq"] == 2
 
 
 def releases(tmp_path, *words):
