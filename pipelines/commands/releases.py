@@ -1,6 +1,7 @@
 """`shoploop releases`: what is live, what was, why, and the way back."""
 
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +27,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 
 
 def _ledger() -> "Ledger":
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import DatabaseError
+
     from pipelines.releases.ledger import Ledger
     from pipelines.settings import settings
 
-    return Ledger(settings().ledger)
+    url = settings().ledger
+    try:
+        with failures_in_words():
+            return Ledger(url)
+    except DatabaseError as error:
+        # Without its password.
+        place = make_url(url).render_as_string()
+        fail(
+            f"the ledger {place} cannot be opened ({str(error.orig).strip()}): docs/releases.md says how to restore it"
+        )
 
 
 @app.command("list")
@@ -209,9 +222,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Prove that no row of the ledger was changed, removed or slipped in; exit code 1 if one was."""
-    if expect_head and len(expect_head) < SHORT:
-        fail(f"--expect-head: expected at least {SHORT} digits of a head, found {expect_head!r}", 2)
-    found = _ledger().verify(expect_head)
+    noted = expect_head.strip().lower()
+    if expect_head and not re.fullmatch(rf"[0-9a-f]{{{SHORT},64}}", noted):
+        fail(f"--expect-head: expected {SHORT} to 64 hexadecimal digits of a head, found {expect_head!r}", 2)
+    found = _ledger().verify(noted)
     if as_json:
         say_json(asdict(found))
     else:

@@ -137,14 +137,34 @@ def test_verify__tells_the_head_and_ends_with_1_when_a_row_was_changed(ledger, t
     whole = releases(tmp_path, "verify", "--json", "--expect-head", head[:12])
     assert whole.returncode == 0, whole.stderr
     assert json.loads(whole.stdout) == {"links": 5, "head": head, "adopted": 0, "faults": []}
-    short = releases(tmp_path, "verify", "--expect-head", "abc")
-    assert short.returncode == 2
+    upper = releases(tmp_path, "verify", "--expect-head", head.upper())
+    assert upper.returncode == 0
+    for wrong in ("abc", "not a head at all"):
+        refused = releases(tmp_path, "verify", "--expect-head", wrong)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert f"found {wrong!r}" in refused.stderr
     with ledger.engine.connect() as connection, connection.begin():
         connection.exec_driver_sql("DROP TRIGGER moves_no_update")
         connection.exec_driver_sql("UPDATE moves SET actor = 'somebody else'")
     touched = releases(tmp_path, "verify")
     assert touched.returncode == 1
     assert "moves [1]: the row was changed after it was written" in touched.stdout
+
+
+@pytest.mark.parametrize("word", ["verify", "list"])
+def test_commands__say_in_words_why_a_ledger_cannot_be_opened(ledger, tmp_path, word):
+    with ledger.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("INSERT INTO versions VALUES (99, '2026-11-01 00:00:00')")
+    ledger.close()
+    newer = releases(tmp_path, word)
+    assert (newer.returncode, newer.stdout) == (2, "")
+    assert newer.stderr.startswith("the ledger was written by a newer shoploop (tables of version 99")
+    for file in tmp_path.glob("ledger.db*"):
+        file.write_bytes(b"no database" * 100)
+    broken = releases(tmp_path, word)
+    assert (broken.returncode, broken.stdout) == (1, "")
+    assert "ledger.db cannot be opened (file is not a database)" in broken.stderr
+    assert "Traceback" not in broken.stderr
 
 
 def test_backup_and_restore__from_the_command_line(ledger, tmp_path):
