@@ -2,7 +2,7 @@
 
 import multiprocessing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
@@ -60,6 +60,26 @@ def test_move__makes_live_and_keeps_the_order(ledger):
     assert ledger.previous().release_id == first
     assert [(row.seq, row.release_id) for row in ledger.history()] == [(1, first), (2, second)]
     assert ledger.history()[1] == move
+
+
+def test_live_at__is_the_last_move_until_then(ledger, monkeypatch):
+    first, second = add(ledger, 44, "a"), add(ledger, 45, "b")
+    noon = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    for hours, move in enumerate(
+        (lambda: release(ledger, first, None), lambda: release(ledger, second, first))
+    ):
+        monkeypatch.setattr("pipelines.releases.ledger.utc_now", lambda at=noon + timedelta(hours=hours): at)
+        move()
+
+    instant = timedelta(microseconds=1)
+    assert ledger.live_at(noon - instant) is None
+    assert ledger.live_at(noon).release_id == first
+    assert ledger.live_at(noon + timedelta(hours=1) - instant).release_id == first
+    assert ledger.live_at(noon + timedelta(hours=1)).release_id == second
+    # The same moment, told in the time of another zone.
+    berlin = timezone(timedelta(hours=1))
+    assert ledger.live_at(datetime(2026, 11, 1, 13, 30, tzinfo=berlin)).release_id == first
+    assert ledger.live_at(datetime(2026, 11, 1, 14, 0, tzinfo=berlin)).release_id == second
 
 
 def test_move__times_are_utc_and_come_back_as_they_went_in(ledger):

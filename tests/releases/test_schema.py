@@ -2,6 +2,8 @@
 
 import hashlib
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 
@@ -43,6 +45,7 @@ INSERT INTO releases VALUES ('r-44-a', '{time}', 'run-1', 'd-quality-1', 'shoplo
 INSERT INTO moves VALUES (1, 'r-44-a', NULL, 'release', 'a tester', 'it passed', 'd-quality-1', '{time}');
 INSERT INTO moves VALUES (2, 'r-44-b', 'r-44-a', 'release', 'a tester', 'it passed', 'd-quality-1', '{time}')
 """
+OPENERS = 6
 ONE_HOUR = timedelta(hours=1)
 WORDS = {
     "sqlite": {"moment": "DATETIME", "time": "2026-10-01 12:00:00.000000", "no": "0"},
@@ -104,6 +107,20 @@ def test_open__of_version_1_keeps_what_it_says_and_grows(version_1):
     assert (found.links, found.adopted, found.faults) == (7, 6, ())
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), ledger.engine.connect() as connection:
         connection.execute(schema.chain.delete())
+
+
+def test_open__by_several_at_once_adopts_once(version_1):
+    start = threading.Barrier(OPENERS)
+
+    def open_at_once(_number):
+        start.wait()
+        return Ledger(version_1).head()
+
+    with ThreadPoolExecutor(OPENERS) as openers:
+        heads = set(openers.map(open_at_once, range(OPENERS)))
+    found = Ledger(version_1).verify()
+    assert heads == {found.head}
+    assert (found.links, found.adopted, found.faults) == (6, 6, ())
 
 
 def as_version_2(ledger):
