@@ -1,0 +1,1 @@
+"""The gates under attack: sabotages that are really carried out, and honest retrainings beside them."""

@@ -1,0 +1,89 @@
+"""Sabotages of what is packed: after the quality gate has passed the bundle."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gate_mutation.sabotage import BUNDLE, Sabotage, edit_code, edit_manifest
+from pipelines.run_facts import read_result, write_result
+
+DOOR = Path("serving/recommender.py")
+ASKS = "            return self._model.recommend(history, now, k, observe=observe)\n"
+
+
+def corrupted_file(workspace: Path) -> None:
+    """A byte of a model's file is another one."""
+    _flip(workspace / BUNDLE / "als.npz")
+
+
+def _flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+def wrong_manifest(workspace: Path) -> None:
+    """The bundle is sealed again with other weights after it was judged."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        parts = manifest["blends"]["blend"]
+        for part, weight in zip(parts, [part["weight"] for part in reversed(parts)], strict=True):
+            part["weight"] = weight
+
+    edit_manifest(workspace, change)
+
+
+def wrong_feature_order(workspace: Path) -> None:
+    """Serving hands over a history with its items in the opposite order of their times."""
+    edit_code(
+        workspace / DOOR,
+        ASKS,
+        "            history = type(history)(history.user_id, history.items[::-1], history.times, history.baskets)\n"
+        + ASKS,
+    )
+
+
+def slow_model(workspace: Path) -> None:
+    """Every answer takes a quarter of a second longer."""
+    edit_code(workspace / DOOR, ASKS, "            __import__('time').sleep(0.25)\n" + ASKS)
+
+
+def _leak(workspace: Path, size: int) -> None:
+    edit_code(workspace / DOOR, ASKS, f"            LEAKED.append(b'x' * {size})\n" + ASKS)
+    edit_code(workspace / DOOR, "class Recommender:\n", "LEAKED = []\n\n\nclass Recommender:\n")
+
+
+def memory_leak(workspace: Path) -> None:
+    """Every answer keeps 3 MiB for good."""
+    _leak(workspace, 3 * 2**20)
+
+
+def small_memory_leak(workspace: Path) -> None:
+    """Every answer keeps 64 KiB for good."""
+    _leak(workspace, 2**16)
+
+
+def missing_library(workspace: Path) -> None:
+    """The serving code imports what its environment does not have."""
+    edit_code(workspace / DOOR, "import logging\n", "import logging\n\nimport not_installed_anywhere\n")
+
+
+def corrupted_bento(workspace: Path) -> None:
+    """A byte of a model's file is another one in the built Bento."""
+    built = read_result(workspace, "build_bento")
+    copy = workspace / "run/bento"
+    shutil.copytree(built["bento_path"], copy)
+    _flip(copy / "src/bundle/markov.npz")
+    write_result(workspace, "build_bento", built | {"bento_path": str(copy)})
+
+
+PACKAGING = (
+    Sabotage("corrupted_file", "packaging", "build_bento", "developed", corrupted_file),
+    Sabotage("wrong_feature_order", "packaging", "build_bento", "developed", wrong_feature_order),
+    Sabotage("slow_model", "packaging", "build_bento", "developed", slow_model),
+    Sabotage("memory_leak", "packaging", "build_bento", "developed", memory_leak),
+    Sabotage("wrong_manifest", "packaging", "build_bento", "unseen", wrong_manifest),
+    Sabotage("small_memory_leak", "packaging", "build_bento", "unseen", small_memory_leak),
+    Sabotage("missing_library", "packaging", "build_bento", "unseen", missing_library),
+    Sabotage("corrupted_bento", "packaging", "decide_package", "unseen", corrupted_bento),
+)
