@@ -28,8 +28,10 @@ from pipelines.releases.records import (
     Release,
     Run,
     StaleMove,
+    Step,
     utc_now,
 )
+from pipelines.releases.stepping import standing_step
 
 TRAFFIC = "traffic"
 WORTH_ANOTHER_TRY = ("refused_package",)
@@ -46,11 +48,15 @@ class Plan:
         previous: What a rollback without a name goes back to. After a rollback that is the release before
             the one rolled back to, never the one that was rolled back.
         prepared: Releases asked to be warmed, with when they were asked, newest first.
+        candidate: Step of the release that is on its way to become live, ``None`` when none is.
+        candidate_release: That release.
     """
 
     live: Release | None
     previous: Release | None
     prepared: tuple[tuple[Release, datetime], ...]
+    candidate: Step | None = None
+    candidate_release: Release | None = None
 
 
 class Ledger:
@@ -107,10 +113,13 @@ class Ledger:
             asked = connection.execute(
                 sa.select(schema.preparations).order_by(schema.preparations.c.requested_at.desc())
             ).all()
+            step = standing_step(connection)
             return Plan(
                 live=release_of(connection, standing[-1]) if standing else None,
                 previous=release_of(connection, standing[-2]) if len(standing) > 1 else None,
                 prepared=tuple((existing(connection, row.release_id), row.requested_at) for row in asked),
+                candidate=step,
+                candidate_release=existing(connection, step.release_id) if step else None,
             )
 
     def release(self, release_id: str) -> Release | None:

@@ -9,7 +9,8 @@ from pipelines.releases import schema
 from pipelines.releases.records import LedgerError, Release, StaleMove
 
 
-def _last_move(connection: Connection) -> sa.Row[Any] | None:
+def last_move(connection: Connection) -> sa.Row[Any] | None:
+    """The move that made live what is live, None before the first."""
     query = sa.select(schema.moves).order_by(schema.moves.c.seq.desc()).limit(1)
     return connection.execute(query).first()
 
@@ -62,7 +63,7 @@ def next_move(
         StaleMove: Something else is live than expected, or a release of an older week would replace a newer one.
         LedgerError: The release is unknown.
     """
-    last = _last_move(connection)
+    last = last_move(connection)
     live_id = last.release_id if last else None
     target = existing(connection, release_id)
     if live_id != expected_live:
@@ -71,7 +72,7 @@ def next_move(
             f" but {live_id or 'no release'} is live now. Judge it again against that."
         )
     if kind == "release" and live_id is not None:
-        _refuse_older(target, existing(connection, live_id))
+        refuse_older(target, existing(connection, live_id))
     return {
         "seq": last.seq + 1 if last else 1,
         "release_id": release_id,
@@ -80,7 +81,8 @@ def next_move(
     }
 
 
-def _refuse_older(target: Release, live: Release) -> None:
+def refuse_older(target: Release, live: Release) -> None:
+    """Raises `StaleMove` for a release of an older week than the live one's."""
     if target.week < live.week:
         raise StaleMove(
             f"{target.release_id} of week {target.week} did not become live: {live.release_id} of week"

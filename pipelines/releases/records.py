@@ -118,3 +118,32 @@ class RecordedDecision:
     summary: str
     body: str
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Step:
+    """A candidate release was given a part of the traffic, or had it taken away.
+
+    Attributes:
+        seq: 1, 2, 3, … without gaps, over all releases.
+        release_id: The candidate.
+        live_release_id: What it is compared with.
+        move_seq: The move that made that live; the step holds only until the next move.
+        step: ``canary``, or ``aborted``.
+        share: Of the shoppers who are answered by it, 0 to 1.
+        actor: Who took it.
+        reason: Why, in words.
+        baseline: Counters of both releases as the step began, as JSON; what happens in the step is counted from there.
+        taken_at: UTC.
+    """
+
+    seq: int
+    release_id: str
+    live_release_id: str
+    move_seq: int
+    step: str
+    share: float
+    actor: str
+    reason: str
+    baseline: str
+    taken_at: datetime

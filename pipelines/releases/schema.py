@@ -36,6 +36,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Number(TypeDecorator[float]):
+    """A number kept as its shortest text, the same on every database: the chain hashes it."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """The shortest text that reads as this number again."""
+        return None if value is None else repr(float(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> float | None:  # noqa: ARG002
+        """The stored number."""
+        return None if value is None else float(value)
+
+
 metadata = sa.MetaData()
 
 
@@ -129,7 +144,25 @@ gate_overrides = sa.Table(
     sa.Column("expires_at", UtcDateTime, nullable=False),
 )
 
-CHAINED = (decisions, runs, releases, moves, gate_overrides)
+# A step holds only until the next move: it names the one that was the last when it was taken.
+release_steps = sa.Table(
+    "release_steps",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("release_id", sa.Text, sa.ForeignKey("releases.release_id"), nullable=False),
+    sa.Column("live_release_id", sa.Text, sa.ForeignKey("releases.release_id"), nullable=False),
+    sa.Column("move_seq", sa.Integer, sa.ForeignKey("moves.seq"), nullable=False),
+    _text("step"),
+    sa.Column("share", Number, nullable=False),
+    _text("actor"),
+    _text("reason"),
+    _text("baseline"),
+    sa.Column("taken_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("step IN ('canary', 'aborted')", name="step_is_known"),
+    sa.CheckConstraint("reason <> '' AND actor <> ''", name="steps_are_explained"),
+)
+
+CHAINED = (decisions, runs, releases, moves, gate_overrides, release_steps)
 chain = chain_table(metadata)
 versions = sa.Table(
     "versions",
@@ -137,8 +170,8 @@ versions = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("since", UtcDateTime, nullable=False),
 )
-VERSION = 3
-"""Of these tables: 1 had no chain and no number, 2 no overrides."""
+VERSION = 4
+"""Of these tables: 1 had no chain and no number, 2 no overrides, 3 no steps of a release."""
 CHAINED_SINCE = 2
 APPEND_ONLY = (*CHAINED, chain, versions)
 

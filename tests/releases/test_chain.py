@@ -17,6 +17,7 @@ from pipelines.releases.chain import FIRST, row_sha256
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.overrides import override_decision
 from pipelines.releases.records import Run, utc_now
+from pipelines.releases.stepping import take_step
 
 WRITERS, EACH = 4, 40
 
@@ -182,6 +183,8 @@ def filled(tmp_path_factory):
     ledger = fill(Ledger(f"sqlite:///{tmp_path_factory.mktemp('chain') / 'ledger.db'}"))
     refused = ledger.record_decision("run-3", "quality", "FAIL", "it failed", {})
     override_decision(ledger, refused, "a tester", "it is urgent", utc_now() + timedelta(hours=1))
+    candidate = ledger.add_release(make_release(46, "e" * 64)).release_id
+    take_step(ledger, candidate, (ledger.live().release_id, 0), "canary", 0.05, "a tester", "begin")
     return ledger
 
 
@@ -218,6 +221,10 @@ def another(value):
         return st.integers(100, 1000)
     if isinstance(value, datetime):
         return st.datetimes(datetime(2020, 1, 1), timezones=st.just(UTC)).filter(lambda found: found != value)
+    if isinstance(value, float):
+        return st.floats(2, 3)
+    if value == "canary":
+        return st.just("aborted")
     if value in ("release", "rollback"):
         return st.just("rollback" if value == "release" else "release")
     return st.text(st.characters(codec="ascii"), min_size=1).filter(lambda found: found != value)
