@@ -22,6 +22,7 @@ class Environment(msgspec.Struct, frozen=True):
         release_id: Name of the release, shown in every answer.
         events_token: Who reads the event log has to send it; without one nobody can read it.
         variant: Which arm of an experiment this process is, shown in every answer.
+        variant_file: Where that can change while the process runs; its first word goes before ``variant``.
         served_features_share: Share of the recommendation requests whose features are logged, for
             `shoploop features replay`; chosen by request id.
         served_features_mib: Size of that log from which on its oldest rows leave.
@@ -35,6 +36,7 @@ class Environment(msgspec.Struct, frozen=True):
     release_id: str = "unreleased"
     events_token: str = ""
     variant: str = "champion"
+    variant_file: Path | None = None
     served_features_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
     served_features_mib: Annotated[int, Meta(ge=1)] = 256
 

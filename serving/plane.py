@@ -30,6 +30,7 @@ from serving.schemas import (
 )
 from serving.served_features import ServedFeatureLog, ServedFeatures
 from serving.state import SCHEMA, Known, LoggedEvent, ShopperState, append_events
+from serving.variant import Variant
 
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
@@ -55,6 +56,7 @@ class DataPlane:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._clock = ServingClock(environment.clock_file)
+        self._variant = Variant(environment.variant_file, environment.variant)
         self._state = ShopperState(environment.state_file)
         self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
         self._impressions = ImpressionLog(environment.impressions_file)
@@ -114,9 +116,7 @@ class DataPlane:
     async def release(self, _: bytes, __: str) -> ReleaseAnswer:
         """What this process serves."""
         model = self._model()
-        return ReleaseAnswer(
-            self._environment.release_id, self._environment.variant, model.sha256, model.manifest
-        )
+        return ReleaseAnswer(self._environment.release_id, self._variant(), model.sha256, model.manifest)
 
     async def healthz(self, _: bytes, __: str) -> HealthAnswer:
         """The process lives, with or without a model."""
@@ -162,7 +162,7 @@ class DataPlane:
         """A list, and what it was computed from to the log."""
         known, seen = self._known(request.user_id), [NOTHING]
         ranked = model.recommend(known.history, now, request.k, seen.append)
-        release, variant = self._environment.release_id, self._environment.variant
+        release, variant = self._environment.release_id, self._variant()
         self._served.add(
             ServedFeatures(request_id, now, release, variant, model.sha256, ranked.source, known, seen[-1])
         )
@@ -177,7 +177,7 @@ class DataPlane:
         user_id: str | None,
         now: int,
     ) -> RecommendationsAnswer:
-        release, variant = self._environment.release_id, self._environment.variant
+        release, variant = self._environment.release_id, self._variant()
         item_ids = tuple(place.item_id for place in ranked.items)
         self._impressions.add(
             Impression(request_id, now, scenario, user_id, release, variant, ranked.source, item_ids)

@@ -88,7 +88,7 @@ def describe(found: Sequence[Rubbish]) -> dict[str, Any]:
 def kept_releases(settings: Settings, policy: CollectGarbage, ledger: Ledger) -> list[Release]:
     """The newest few, and whatever the endpoint has or is asked to have running."""
     plan, releases = ledger.plan(), ledger.releases()
-    needed = {release.release_id for release in (plan.live, plan.previous) if release}
+    needed = {release.release_id for release in (plan.live, plan.previous, plan.candidate_release) if release}
     needed |= {release.release_id for release, _ in plan.prepared} | _running(settings)
     needed |= {release.release_id for release in releases[: policy.releases_kept]}
     return [release for release in releases if release.release_id in needed]

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipelines.releases.caddy import tail
 from pipelines.releases.children import MARK, Child
 from pipelines.releases.records import Release
-from pipelines.releases.status import ReleaseStatus
+from pipelines.releases.status import ReleaseStatus, write_atomically
 
 LOOPBACK = "127.0.0.1"
 MODEL_NOT_LOADED = "model_not_loaded"
@@ -128,7 +128,7 @@ class RunningBento:
         self.child: Child | None = None
         self.is_ready = False
         self.has_given_up = False
-        self.reason = ""
+        self.reason = self.variant = ""
         self.starts = 0
         self.failures = 0
         self.missed = 0
@@ -184,6 +184,18 @@ class RunningBento:
         """Where its output goes."""
         return self.surroundings.folder / "logs" / f"{self.release.release_id}.log"
 
+    @property
+    def variant_file(self) -> Path:
+        """Which arm of an experiment it is, in a word: ``champion``, ``control`` or ``canary``."""
+        return self.surroundings.folder / "variants" / self.release.release_id
+
+    def call_it(self, variant: str) -> None:
+        """Have its answers say this from now on."""
+        if self.variant != variant:
+            self.variant_file.parent.mkdir(exist_ok=True)
+            write_atomically(self.variant_file, variant)
+            self.variant = variant
+
     def _argv(self) -> list[str]:
         values = {
             "bento_path": self.release.bento_path,
@@ -201,6 +213,7 @@ class RunningBento:
             "SHOPLOOP_STATE_FILE": str(given.state_file),
             "SHOPLOOP_RELEASE_ID": self.release.release_id,
             "SHOPLOOP_VARIANT": "champion",
+            "SHOPLOOP_VARIANT_FILE": str(self.variant_file),
             # Before the first landing there is no clock file yet, and naming it would be an error.
             **({"SHOPLOOP_CLOCK_FILE": str(given.clock_file)} if given.clock_file.exists() else {}),
         }

@@ -10,10 +10,12 @@ import json
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.releases.children import MARK, Child
+from pipelines.releases.records import Release
 from pipelines.releases.status import write_atomically
 
 LIVE = "upstream-live"
@@ -29,6 +31,14 @@ SAFE_TO_REPEAT = [
     {"method": ["GET", "HEAD"]},
     {"method": ["POST"], "path": ["/v1/recommendations", "/v1/similar-items", "/v1/events"]},
 ]
+SPLIT = "split-on"
+"""While this file exists, recommendations are split between the live release and a candidate."""
+SLOTS = tuple(f"slot-{number:02d}" for number in range(100))
+"""Upstreams of the split, each a file. Caddy chooses by a hash of the shopper and of the file's *name* (rendezvous),
+so a shopper keeps his slot whatever the files say, across restarts too; a larger share takes nobody out."""
+SHOPPER = r'"user_id"\s*:\s*"((?:[^"\\]|\\.)*)"'
+KEY = "X-Shoploop-Shopper"
+
 # Bodies up to this many bytes are held so that they can be sent again.
 REPLAY_BYTES = 1 << 20
 # Longer than a Bento takes to start again, so that clients of the only release wait instead of failing.
@@ -50,27 +60,13 @@ def caddy_binary() -> str:
 
 
 def configuration(host: str, port: int) -> dict[str, Any]:
-    """Caddy's configuration: one server, two upstreams named by files, a worded 503 when neither answers."""
-    proxy = {
-        "handler": "reverse_proxy",
-        "upstreams": [{"dial": f"{{file.{LIVE}}}"}, {"dial": f"{{file.{FALLBACK}}}"}],
-        "request_buffers": REPLAY_BYTES,
-        "load_balancing": {
-            "selection_policy": {"policy": "first"},
-            "try_duration": f"{RETRY_SECONDS}s",
-            "try_interval": "25ms",
-            "retry_match": SAFE_TO_REPEAT,
-        },
-        "health_checks": {"passive": {"fail_duration": "250ms", "max_fails": 1}},
-        # Idle connections to a release that was stopped are worthless: keep them for less than it lingers.
-        "transport": {"protocol": "http", "keep_alive": {"idle_timeout": "3s"}, "dial_timeout": "1s"},
-    }
+    """Caddy's configuration: one server, upstreams named by files, a worded 503 when none answers."""
     server = {
         "listen": [f"{host}:{port}"],
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
         "read_header_timeout": "10s",
-        "routes": [{"handle": [proxy]}],
+        "routes": [_split(), {"handle": [_proxy((LIVE, FALLBACK), {"policy": "first"})]}],
         "errors": {"routes": _own_answers()},
     }
     return {
@@ -79,6 +75,44 @@ def configuration(host: str, port: int) -> dict[str, Any]:
         "storage": {"module": "file_system", "root": "caddy-data"},
         "apps": {"http": {"grace_period": "10s", "servers": {"endpoint": server}}},
     }
+
+
+def _proxy(files: Sequence[str], selection: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"{{file.{name}}}"} for name in files],
+        "request_buffers": REPLAY_BYTES,
+        "load_balancing": {
+            "selection_policy": selection,
+            "try_duration": f"{RETRY_SECONDS}s",
+            "try_interval": "25ms",
+            "retry_match": SAFE_TO_REPEAT,
+        },
+        "health_checks": {"passive": {"fail_duration": "250ms", "max_fails": 1}},
+        # Idle connections to a release that was stopped are worthless: keep them for less than it lingers.
+        "transport": {"protocol": "http", "keep_alive": {"idle_timeout": "3s"}, "dial_timeout": "1s"},
+    }
+
+
+def _split() -> dict[str, Any]:
+    """Route of the requests that name a shopper, while a candidate has a share of them.
+
+    The shopper is read from the JSON body: no client has to send anything it did not send before. A request whose
+    length is not declared, or that is long, is not held in memory to be looked through.
+    """
+    match = {
+        "method": ["POST"],
+        "path": ["/v1/recommendations"],
+        "file": {"root": ".", "try_files": [f"/{SPLIT}"]},
+        "header_regexp": {"Content-Length": {"pattern": r"^\d{1,5}$"}},
+    }
+    # Inside, since matchers of one set are asked in any order and this one holds the body.
+    names_one = {"vars_regexp": {"{http.request.body}": {"name": "shopper", "pattern": SHOPPER}}}
+    name_shopper = {"handler": "headers", "request": {"set": {KEY: ["{http.regexp.shopper.1}"]}}}
+    # The first slot is the live release's at any share: it takes those who name an empty shopper.
+    selection = {"policy": "header", "field": KEY, "fallback": {"policy": "first"}}
+    split = {"match": [names_one], "handle": [name_shopper, _proxy(SLOTS, selection)], "terminal": True}
+    return {"match": [match], "handle": [{"handler": "subroute", "routes": [split]}]}
 
 
 def _json_answer(status: str, body: str) -> dict[str, Any]:
@@ -93,6 +127,15 @@ def _own_answers() -> list[dict[str, Any]]:
     return [{"match": [{"path": ["/healthz"]}], "handle": [alive], "terminal": True}, {"handle": [notice]}]
 
 
+def notice(live: Release | None) -> dict[str, str]:
+    """What Caddy answers when no release does, in words."""
+    if live is None:
+        message = "No release has passed the gates yet. `shoploop run` trains and releases the first one."
+        return {"error": "no_release", "message": message}
+    message = f"Release {live.release_id} is starting again and no other one is warm. Try again in a moment."
+    return {"error": "release_starting", "message": message}
+
+
 class Proxy:
     """The Caddy process and the files that steer it, all inside ``folder``."""
 
@@ -100,6 +143,7 @@ class Proxy:
         self.folder = folder
         self.address = (host, port)
         self.child: Child | None = None
+        self._split: tuple[str, str, float] | None = None
 
     def start(self, environment: dict[str, str]) -> None:
         """Start Caddy; ``environment`` is passed on without the caller's own HOME."""
@@ -119,9 +163,42 @@ class Proxy:
         """
         # The fallback first: at no moment may a request that misses the live one find a stopped one there.
         for name, text in ((NOTICE, json.dumps(notice)), (FALLBACK, fallback), (LIVE, live)):
-            file = self.folder / name
-            if not file.exists() or file.read_text() != text:
-                write_atomically(file, text)
+            self._write(name, text)
+
+    def split(self, live: str, candidate: str, share: float) -> None:
+        """Send a share of the shoppers to a candidate.
+
+        Args:
+            live: ``host:port`` for all others.
+            candidate: ``host:port``.
+            share: Of the shoppers; kept to whole hundredths, at least one for each.
+        """
+        if self._split == (live, candidate, share):
+            return
+        taken = min(max(1, round(share * len(SLOTS))), len(SLOTS) - 1)
+        for place, name in enumerate(SLOTS):
+            self._write(name, candidate if place >= len(SLOTS) - taken else live)
+        # Last: a slot is read by nobody before this file is there.
+        self._write(SPLIT, "")
+        self._split = (live, candidate, share)
+
+    def join(self, live: str) -> None:
+        """Send nobody to a candidate any more.
+
+        Args:
+            live: Where requests go that are just being tried at a slot.
+        """
+        if self._split is None and not (self.folder / SPLIT).exists():
+            return
+        (self.folder / SPLIT).unlink(missing_ok=True)
+        for name in SLOTS:
+            self._write(name, live)
+        self._split = None
+
+    def _write(self, name: str, text: str) -> None:
+        file = self.folder / name
+        if not file.exists() or file.read_text() != text:
+            write_atomically(file, text)
 
     def last_words(self) -> str:
         """The end of Caddy's log."""

@@ -27,7 +27,7 @@ from pipelines.releases.bento import (
     bento_command,
     parse_command,
 )
-from pipelines.releases.caddy import NOBODY, CaddyMissing, Proxy
+from pipelines.releases.caddy import NOBODY, CaddyMissing, Proxy, notice
 from pipelines.releases.children import MARK, Records
 from pipelines.releases.ledger import Ledger, Plan
 from pipelines.releases.ports import PortTaken, require_free
@@ -179,7 +179,7 @@ class Endpoint:
         asked = [
             release for release, at in self.plan.prepared if (now - at).total_seconds() < PREPARATION_SECONDS
         ]
-        releases = (self.plan.live, self.plan.previous, *asked)
+        releases = (self.plan.live, self.plan.previous, self.plan.candidate_release, *asked)
         return {release.release_id: release for release in releases if release is not None}
 
     def _adjust_wanted(self) -> None:
@@ -233,13 +233,33 @@ class Endpoint:
         if not answering and self.plan.live is not None and self.plan.live.release_id in self.bentos:
             # It is starting (again): Caddy holds requests for a few seconds in the hope of it.
             held = self.bentos[self.plan.live.release_id].address
-            self.proxy.steer(held, held, _notice(self.plan.live))
+            self.proxy.join(held)
+            self.proxy.steer(held, held, notice(self.plan.live))
             return
         if not answering:
-            self.proxy.steer(NOBODY, NOBODY, _notice(None))
+            self.proxy.join(NOBODY)
+            self.proxy.steer(NOBODY, NOBODY, notice(None))
             return
-        self.proxy.steer(answering[0].address, answering[-1].address, _notice(self.plan.live))
+        candidate = self._canary(answering[0])
+        self._name_arms(candidate)
+        if candidate is None:
+            self.proxy.join(answering[0].address)
+        self.proxy.steer(answering[0].address, answering[-1].address, notice(self.plan.live))
+        if candidate is not None and self.plan.candidate is not None:
+            self.proxy.split(answering[0].address, candidate.address, self.plan.candidate.share)
         self._note_switch(answering[0].release.release_id)
+
+    def _name_arms(self, candidate: RunningBento | None) -> None:
+        # Before the first request of a step: an answer that says `canary` may be counted as one.
+        for bento in self.bentos.values():
+            bento.call_it("canary" if bento is candidate else "control" if candidate else "champion")
+
+    def _canary(self, first: RunningBento) -> RunningBento | None:
+        """The candidate that is to get its share now: only beside the live release that it is compared with."""
+        release = self.plan.candidate_release
+        if release is None or first.release != self.plan.live or not self._is_ready(release):
+            return None
+        return self.bentos[release.release_id]
 
     def _note_switch(self, release_id: str) -> None:
         before = self.status.serving
@@ -258,6 +278,8 @@ class Endpoint:
             caddy_pid=self.proxy.child.pid if self.proxy.child else None,
             live=live,
             previous=self.plan.previous.release_id if self.plan.previous else None,
+            candidate=self.plan.candidate.release_id if self.plan.candidate else None,
+            share=self.plan.candidate.share if self.plan.candidate else 0.0,
             releases={name: bento.status(name == live) for name, bento in self.bentos.items()},
         )
         self.status = status
@@ -283,14 +305,6 @@ def _environment(configuration: Settings, folder: Path) -> dict[str, str]:
         "BENTOML_DO_NOT_TRACK": "True",
         MARK: str(folder),
     }
-
-
-def _notice(live: Release | None) -> dict[str, str]:
-    if live is None:
-        message = "No release has passed the gates yet. `shoploop run` trains and releases the first one."
-        return {"error": "no_release", "message": message}
-    message = f"Release {live.release_id} is starting again and no other one is warm. Try again in a moment."
-    return {"error": "release_starting", "message": message}
 
 
 def _wait_until(is_done: Callable[[], bool], seconds: float) -> bool:

@@ -50,6 +50,8 @@ class EndpointStatus:
         live: What the ledger says is live.
         serving: What requests reach first; differs from ``live`` only while that one is starting.
         previous: What is kept warm for a rollback.
+        candidate: What is on its way to become live.
+        share: Of the shoppers, that it is to answer.
         last_switch: ``{"from", "to", "at", "seq"}`` of the last change of ``serving``.
         ledger_error: Why the ledger cannot be read at present, else ``""``.
         releases: By release id.
@@ -61,6 +63,8 @@ class EndpointStatus:
     live: str | None = None
     serving: str | None = None
     previous: str | None = None
+    candidate: str | None = None
+    share: float = 0.0
     last_switch: dict[str, Any] | None = None
     ledger_error: str = ""
     releases: dict[str, ReleaseStatus] = field(default_factory=dict)

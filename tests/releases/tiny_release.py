@@ -1,7 +1,8 @@
 """A real data plane, small: what a Bento starts, for tests of the endpoint that need many of them fast.
 
 ``python tiny_release.py FOLDER`` serves on SHOPLOOP_DATA_PORT. The file FOLDER/behaviour says how: ``good``,
-``broken`` (ends at once), ``unready`` (never ready) or ``unusable`` (says that its model cannot be loaded).
+``broken`` (ends at once), ``unready`` (never ready), ``unusable`` (says that its model cannot be loaded) or
+``failing`` (ready, and answers every recommendation with 500).
 """
 
 import json
@@ -9,8 +10,13 @@ import os
 import sys
 from pathlib import Path
 
+from serving.metrics import Metrics
+from serving.variant import Variant
+
 RELEASE = os.environ.get("SHOPLOOP_RELEASE_ID", "")
 BEHAVIOUR = os.environ.get("TINY_BEHAVIOUR", "good")
+METRICS = Metrics()
+VARIANT = Variant(Path(os.environ.get("SHOPLOOP_VARIANT_FILE", "none")), "champion")
 
 
 def answer_to(path, body):
@@ -24,7 +30,10 @@ def answer_to(path, body):
     if path == "/v1/release":
         return 200, {"release": RELEASE, "pid": os.getpid()}
     if path == "/v1/recommendations":
-        return 200, {"release": RELEASE, "user_id": json.loads(body)["user_id"]}
+        status = 500 if BEHAVIOUR == "failing" else 200
+        METRICS.requests.labels(path, status).inc()
+        METRICS.seconds.labels(path).observe(0.001)
+        return status, {"release": RELEASE, "variant": VARIANT(), "user_id": json.loads(body)["user_id"]}
     return 404, {"error": "not_found"}
 
 
@@ -35,10 +44,14 @@ async def app(scope, receive, send):
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    status, answer = answer_to(scope["path"], body)
+    if scope["path"] == "/metrics":
+        status, text = 200, METRICS.exposition()
+    else:
+        status, answer = answer_to(scope["path"], body)
+        text = json.dumps(answer).encode()
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+    await send({"type": "http.response.body", "body": text})
 
 
 def main():
