@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -220,6 +220,36 @@ class ReplayFeatures(Section):
     score_tolerance: float = Field(ge=0)
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class AdvanceRelease(Section):
+    """How a release that passed its gates is let before the shoppers, and what takes it back."""
+
+    policy_version: int = Field(ge=1)
+    canary_shares: tuple[Share, ...] = Field(min_length=1)
+    alpha: float = Field(gt=0, le=0.2)
+    minimum_requests: int = Field(ge=1)
+    minimum_seconds: float = Field(ge=0)
+    maximum_seconds: float = Field(gt=0)
+    when_quiet: Literal["advance", "roll_back"]
+    crashes_allowed: int = Field(ge=0)
+    errors_tolerated: Share
+    errors_ratio: float = Field(ge=1)
+    slow_seconds: float = Field(gt=0)
+    slow_tolerated: Share
+    slow_ratio: float = Field(ge=1)
+    outcome_margin: float = Field(ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _steps_grow_and_can_be_taken(self) -> Self:
+        if sorted(set(self.canary_shares)) != list(self.canary_shares):
+            raise ValueError(f"canary_shares: expected ever larger shares, found {list(self.canary_shares)}")
+        if self.maximum_seconds <= self.minimum_seconds:
+            raise ValueError("maximum_seconds: expected more than minimum_seconds")
+        return self
+
+
 class CollectGarbage(Section):
     """What `shoploop gc` keeps."""
 
@@ -251,6 +281,7 @@ class Params(Section):
     replay_features: ReplayFeatures
     collect_garbage: CollectGarbage
     watch_releases: WatchReleases
+    advance_release: AdvanceRelease
 
     @model_validator(mode="after")
     def _every_end_of_the_search_is_a_valid_choice(self) -> Self:
