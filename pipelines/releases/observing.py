@@ -1,0 +1,196 @@
+"""What is counted of a candidate and of the live release during a step, from their own metrics and the shop's logs."""
+
+import http.client
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipelines.releases.bento import LOOPBACK
+from pipelines.releases.judge import Arm, Observed
+from pipelines.releases.records import Step
+from pipelines.releases.status import EndpointStatus, ReleaseStatus, read_status
+from pipelines.settings import Settings
+
+ROUTE = "/v1/recommendations"
+BUYERS = """
+WITH shown AS (SELECT DISTINCT user_id FROM impressions WHERE seq > ? AND release = ? AND user_id IS NOT NULL),
+bought AS (SELECT DISTINCT json_extract(body, '$.user_id') AS user_id FROM state.posted_events
+           WHERE seq > ? AND json_extract(body, '$.event_type') = 'purchase')
+SELECT count(*), count(bought.user_id) FROM shown LEFT JOIN bought USING (user_id)
+"""
+
+
+class NotObserved(Exception):  # noqa: N818
+    """A release could not be asked for its counts; the message says which. Ask again."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What one process has counted since it started.
+
+    Attributes:
+        pid: Of the process: one that was started anew counts from zero.
+        restarts: How often the endpoint had to start it again.
+        requests: Answered recommendations.
+        errors: Answers with a status of 500 or more.
+        slow: Answers that took longer than a bound.
+    """
+
+    pid: int
+    restarts: int
+    requests: int
+    errors: int
+    slow: int
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """All counters at one moment.
+
+    Attributes:
+        canary: Of the candidate.
+        control: Of the live release.
+        impressions: Last row of the impression log.
+        events: Last row of the event log.
+    """
+
+    canary: Counters
+    control: Counters
+    impressions: int
+    events: int
+
+    def to_json(self) -> str:
+        """As text, for the ledger."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Baseline":
+        """The inverse of `to_json`."""
+        read = json.loads(text)
+        canary, control = (Counters(**read.pop(name)) for name in ("canary", "control"))
+        return cls(canary, control, **read)
+
+
+def take_baseline(settings: Settings, candidate: str, live: str, slow_seconds: float) -> Baseline:
+    """The counters of both releases now.
+
+    Raises:
+        EndpointDown: No supervisor runs.
+        NotObserved: One of them does not answer.
+    """
+    status = read_status(settings)
+    canary, control = (_counters(status, name, slow_seconds) for name in (candidate, live))
+    state = settings.state_file
+    return Baseline(
+        canary,
+        control,
+        _last_row(state.with_name("impressions.db"), "impressions"),
+        _last_row(state, "posted_events"),
+    )
+
+
+def observe(settings: Settings, step: Step, slow_seconds: float, now: datetime) -> Observed:
+    """What was counted in a step so far; raises what `take_baseline` raises.
+
+    Args:
+        settings: Of this installation.
+        step: With the counters at its beginning.
+        slow_seconds: One of the bounds of the data plane's histogram.
+        now: By the clock that the ledger uses.
+    """
+    before = Baseline.from_json(step.baseline)
+    after = take_baseline(settings, step.release_id, step.live_release_id, slow_seconds)
+    canary, control = (
+        replace(_arm(then, current), **_outcomes(settings.state_file, before, release_id))
+        for then, current, release_id in (
+            (before.canary, after.canary, step.release_id),
+            (before.control, after.control, step.live_release_id),
+        )
+    )
+    crashes = max(0, after.canary.restarts - before.canary.restarts)
+    return Observed(canary, control, crashes, max(0.0, (now - step.taken_at).total_seconds()))
+
+
+def _arm(before: Counters, after: Counters) -> Arm:
+    if before.pid != after.pid:
+        before = replace(before, requests=0, errors=0, slow=0)
+    return Arm(
+        after.requests - before.requests, after.errors - before.errors, max(0, after.slow - before.slow)
+    )
+
+
+def _counters(status: EndpointStatus, release_id: str, slow_seconds: float) -> Counters:
+    found = status.releases.get(release_id, ReleaseStatus("unknown"))
+    if found.port is None or found.pid is None or found.state not in ("ready", "live"):
+        raise NotObserved(
+            f"{release_id} is {found.state} and has no counts now: {found.reason or 'ask again'}"
+        )
+    try:
+        text = _metrics(found.port)
+    except (OSError, http.client.HTTPException) as error:
+        raise NotObserved(f"{release_id} does not tell its counts on port {found.port}: {error}") from error
+    return read_counters(text, found.pid, found.restarts, slow_seconds)
+
+
+def read_counters(text: str, pid: int, restarts: int, slow_seconds: float) -> Counters:
+    """Counters of an exposition in Prometheus' text format.
+
+    Raises:
+        ValueError: The histogram has no bound of ``slow_seconds``.
+    """
+    requests = errors = timed = 0
+    within: dict[float, int] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.labels.get("route") != ROUTE:
+                continue
+            if sample.name == "shoploop_requests_total":
+                requests += int(sample.value)
+                errors += int(sample.value) * (int(sample.labels["status"]) >= 500)
+            elif sample.name == "shoploop_request_seconds_bucket":
+                within[float(sample.labels["le"])] = int(sample.value)
+            elif sample.name == "shoploop_request_seconds_count":
+                timed = int(sample.value)
+    if timed and slow_seconds not in within:
+        bounds = sorted(within)
+        raise ValueError(f"advance_release.slow_seconds: expected one of {bounds}, found {slow_seconds}")
+    return Counters(pid, restarts, requests, errors, timed - within.get(slow_seconds, 0))
+
+
+def _metrics(port: int) -> str:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise http.client.HTTPException(f"/metrics answers {answer.status}")
+        return answer.read().decode()
+    finally:
+        connection.close()
+
+
+def _reading(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+
+
+def _last_row(file: Path, table: str) -> int:
+    if not file.exists():
+        return 0
+    with closing(_reading(file)) as connection:
+        return int(connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])
+
+
+def _outcomes(state: Path, since: Baseline, release_id: str) -> dict[str, int]:
+    """How many shoppers a release was shown to in the step, and how many of them bought in it."""
+    impressions = state.with_name("impressions.db")
+    if not (impressions.exists() and state.exists()):
+        return {}
+    with closing(_reading(impressions)) as connection:
+        connection.execute("ATTACH ? AS state", (f"{state.resolve().as_uri()}?mode=ro",))
+        found = connection.execute(BUYERS, (since.impressions, release_id, since.events)).fetchone()
+    return dict(zip(("shoppers", "buyers"), found, strict=True))
