@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, BranchMixIn, CronTriggerTimetable, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
@@ -48,7 +49,8 @@ class Action(BaseOperator):  # type: ignore[misc]
     """Runs ``shoploop action <task id> …`` inside the workspace of this DAG run.
 
     The action's JSON result (``run/<task id>.json`` in the workspace) becomes the task's result. A result
-    with ``note`` writes the run's note; one with ``skip`` skips the task, and says why.
+    with ``note`` writes the run's note; one with ``skip`` skips the task, and says why; one with ``again_in``
+    frees the worker and runs the action again after so many seconds.
 
     Args:
         arguments: Options of the action, templated; empty ones are left out.
@@ -79,7 +81,14 @@ class Action(BaseOperator):  # type: ignore[misc]
             self._try_to_note(dag_id, run_id, str(note))
         if reason := result.get("skip"):
             raise AirflowSkipException(str(reason))
+        if seconds := result.get("again_in"):
+            delay = timedelta(seconds=float(seconds))
+            self.defer(trigger=TimeDeltaTrigger(delay), method_name="wake")
         return self.follow(context, result)
+
+    def wake(self, context: Any, event: Any) -> Any:  # noqa: ARG002 - the trigger gives the moment
+        """Run the action again, which goes on from where things are."""
+        return self.execute(context)
 
     def follow(self, context: Any, result: dict[str, Any]) -> Any:  # noqa: ARG002 - for operators that branch
         """What the task returns; a branch decides here."""

@@ -227,7 +227,8 @@ class AdvanceRelease(Section):
     """How a release that passed its gates is let before the shoppers, and what takes it back."""
 
     policy_version: int = Field(ge=1)
-    canary_shares: tuple[Share, ...] = Field(min_length=1)
+    canary_shares: tuple[Share, ...]
+    seconds_between_looks: float = Field(gt=0)
     alpha: float = Field(gt=0, le=0.2)
     minimum_requests: int = Field(ge=1)
     minimum_seconds: float = Field(ge=0)

@@ -18,14 +18,13 @@ Workspace = Annotated[Path, typer.Option(help="Folder of the run.")]
 
 @app.command("release_model")
 def release_model(workspace: Workspace) -> None:
-    """Make the Bento that this run built live; the live release stays when anything fails."""
-    from pipelines.actions.release_model import describe_switch
-    from pipelines.actions.release_model import release_model as action
+    """Make the Bento of this run live, or take the next step of that; what is live stays when anything fails."""
+    from pipelines.actions.advance_release import advance_release as action
     from pipelines.releases.ledger import Ledger
     from pipelines.settings import settings
 
     with failures_in_words():
-        say(describe_switch(action(settings(), Ledger(settings().ledger), workspace)))
+        say(action(settings(), Ledger(settings().ledger), workspace))
 
 
 @app.command("roll_back")

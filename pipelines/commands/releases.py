@@ -294,6 +294,37 @@ def rollback(
     project_champion(whisper if as_json else say)
 
 
+@app.command("abort")
+def abort_release(
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    actor: Annotated[str, typer.Option(help="Who; you, if empty.")] = "",
+) -> None:
+    """Take the candidate that answers a share of the shoppers from them; what is live stays."""
+    from pipelines.actions.advance_release import describe_progress
+    from pipelines.releases.advancing import abort
+    from pipelines.releases.switch import Mover
+    from pipelines.settings import settings
+
+    with failures_in_words():
+        progress = abort(Mover(_ledger(), settings()), actor or current_user(), reason)
+    say(describe_progress(progress) if progress else "No candidate is on its way: nothing to abort.")
+
+
+@app.command("steps")
+def list_steps(as_json: AsJson = False) -> None:
+    """Show every step of the candidates before they were live or taken back, oldest first."""
+    from pipelines.releases.stepping import steps
+
+    rows = [asdict(step) for step in steps(_ledger())]
+    if as_json:
+        say_json(rows)
+    elif not rows:
+        say("No release took a step: each became live at once.")
+    for row in [] if as_json else rows:
+        taken = f"{_cell(row['taken_at'])} {row['step']:<8} {row['share']:>4.0%} {row['release_id']}"
+        say(f"  {taken} beside {row['live_release_id']} by {row['actor']}: {row['reason']}")
+
+
 def _print_table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -5,11 +5,13 @@ import signal
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 
 from pipelines.run_facts import write_result
 from pipelines.settings import Settings
@@ -78,6 +80,25 @@ def test_action__that_acted_succeeds_though_its_note_cannot_be_written(
 
     captured = capfd.readouterr()
     assert "note of this run was not written" in caplog.text + captured.out + captured.err
+
+
+def test_action__that_is_to_run_again_is_deferred_and_holds_no_worker(
+    workspace: Path, steps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "settings", lambda: Settings(home=workspace / "home", checkout=workspace))
+    monkeypatch.setattr(steps, "workspace_of", lambda *_: workspace)
+    action = steps.Action(task_id="work", arguments=["--what", "0"])
+    context = {"dag": SimpleNamespace(dag_id="train_recommender"), "run_id": "run-1"}
+    write_result(workspace, "work", {"again_in": 15})
+    before = datetime.now(UTC)
+
+    with pytest.raises(TaskDeferred) as deferred:
+        action.execute(context)
+
+    _, when = deferred.value.trigger.serialize()
+    assert when["moment"] - before >= timedelta(seconds=15)
+    write_result(workspace, "work", {"release_id": "r-45-bbbbbbbb"})
+    assert getattr(action, deferred.value.method_name)(context, event=None) == {"release_id": "r-45-bbbbbbbb"}
 
 
 def test_on_kill__ends_the_whole_tree(workspace: Path, steps: Any) -> None:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from endpoint_under_test import eventually, make_release
+from endpoint_under_test import Load, eventually, make_release
 from test_endpoint import kill_group_of
 from test_split import Shoppers
 
@@ -88,6 +88,9 @@ def test_advance__a_canary_that_errs_is_taken_back_and_no_control_shopper_notice
 
 def test_advance__goes_on_after_the_endpoint_was_killed_between_two_steps(endpoint):
     way = Way(endpoint)
+    with Load(endpoint.settings.port_endpoint) as load:
+        # More than is asked of it afterwards: a process that was started anew counts from zero.
+        eventually(lambda: load.answers[way.old] > 3000, what="counts of the live release")
     assert way.advance().share == 0.2
     endpoint.process.kill()
     endpoint.process.wait()
