@@ -58,10 +58,9 @@ def decide_package(settings: Settings, ledger: Ledger, workspace: Path) -> dict[
 
 
 def describe(decision: Decision) -> str:
-    """The decision for a person, one check a line."""
-    lines = [f"Package decision: {decision.summary}", ""]
-    lines += [f"  {check.verdict:<22} {check.name}: {check.message}" for check in decision.checks]
-    return "\n".join(lines)
+    """The decision for a person, one check a line; Airflow shows the end of a log first."""
+    lines = [f"  {check.verdict:<22} {check.name}: {check.message}" for check in decision.checks]
+    return "\n".join([*lines, "", f"Package decision: {decision.summary}"])
 
 
 def rehearse(policy: DecidePackage, built: dict[str, Any], known_queries: Path, home: Path) -> Rehearsal:

@@ -28,7 +28,7 @@ def read_decision(ledger: Ledger, workspace: Path) -> dict[str, Any]:
         "verdict": verdict,
         "override_id": override.override_id if override else None,
         "note": f"{_label(facts)}{answered}{decision['summary']}",
-        "text": f"{answered}{describe(decision)}",
+        "text": f"{describe(decision)}\n{answered}".rstrip(),
         "markdown": f"{answered}{as_markdown(decision)}",
     }
     write_result(workspace, "read_decision", result)
@@ -45,12 +45,12 @@ def way_on(facts: RunFacts, verdict: str, is_overridden: bool = False) -> str:
 
 
 def describe(decision: dict[str, Any]) -> str:
-    """The whole decision for a person, in lines that a task's log shows whole."""
-    lines = wrap(f"Quality decision: {decision['summary']}", WIDTH)
+    """The whole decision for a person, in lines that a task's log shows whole; Airflow shows the end of a log first."""
+    lines = []
     for check in decision["checks"]:
-        lines += ["", f"  {check['verdict']}  {check['name']}"]
-        lines += wrap(check["message"], WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
-    return "\n".join(lines)
+        lines += [f"  {check['verdict']}  {check['name']}"]
+        lines += [*wrap(check["message"], WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8), ""]
+    return "\n".join([*lines, *wrap(f"Quality decision: {decision['summary']}", WIDTH)])
 
 
 def as_markdown(decision: dict[str, Any]) -> str:
