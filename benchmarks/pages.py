@@ -81,7 +81,8 @@ def render_page(name: str, whole: Report) -> str:
 
 
 def _goal(goal: Report) -> str:
-    reached = f"; reached: {goal['value']:g}" if "value" in goal else ""
+    value = goal.get("value")
+    reached = f"; reached: {value:g}" if isinstance(value, int | float) else ""
     return f"- {'met' if goal['met'] else '**not met**'}: {goal['goal']}{reached}"
 
 

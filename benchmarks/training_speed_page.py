@@ -26,11 +26,11 @@ def title(whole: dict[str, Any]) -> str:  # noqa: ARG001
 def measured(name: str, whole: dict[str, Any]) -> list[str]:
     """What stands before the goals."""
     data = whole["data"]
+    counts = ", ".join(f"{data[name]:,} {name}" for name in ("users", "items", "events") if name in data)
     source = Path(data["path"]).name or "generated walks"
     return [
         TEXT.strip(),
-        f"Data: {source}, {data['users']:,} users, {data['items']:,} items, {data['events']:,} events. "
-        f"`{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}.",
+        f"Data: {source}, {counts}. `{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}.",
         table(whole),
         f"![Tokens a second and NDCG@10]({name}.png)",
     ]
