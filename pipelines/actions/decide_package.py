@@ -95,10 +95,14 @@ def read_known_queries(path: Path) -> tuple[list[KnownQuery], list[History]]:
     """Known queries and the histories they are asked with."""
     raw = json.loads(path.read_text())["queries"]
     queries = [
-        KnownQuery(query["user_id"], query["now"], tuple((item, score) for item, score in query["expected"]))
+        KnownQuery(query["user_id"], query["now"], _pairs(query["expected"]), _pairs(query.get("tied", [])))
         for query in raw
     ]
     return queries, [_history(query["user_id"], query["history"]) for query in raw]
+
+
+def _pairs(rows: list[list[Any]]) -> tuple[tuple[str, float], ...]:
+    return tuple((str(item), float(score)) for item, score in rows)
 
 
 def _history(user_id: str, raw: dict[str, list[Any]]) -> History:

@@ -42,11 +42,13 @@ class KnownQuery:
         user_id: The shopper.
         now: When it is asked, microseconds since the epoch.
         expected: Item id and score, best first.
+        tied: The same of what stands behind the list with the score of its last place.
     """
 
     user_id: str
     now: int
     expected: tuple[tuple[str, float], ...]
+    tied: tuple[tuple[str, float], ...] = ()
 
 
 class BentoOnTrial:
@@ -197,14 +199,14 @@ def set_clock(folder: Path, now: int) -> None:
 def difference(query: KnownQuery, answer: Mapping[str, Any]) -> str:
     """What is wrong with an answer, empty for nothing.
 
-    Neighbours whose offline scores are equal within the tolerance may change places.
+    What has equal offline scores within the tolerance may change places, also over the end of the list.
     """
     found = [(str(item["item_id"]), float(item["score"])) for item in answer.get("items", [])]
     if len(found) != len(query.expected):
         return f"user {query.user_id}: expected {len(query.expected)} items, found {len(found)}"
     if len({item for item, _ in found}) != len(found):
         return f"user {query.user_id}: an item is there twice"
-    scores = dict(query.expected)
+    scores = dict(query.expected + query.tied)
     for place, ((item, score), (expected, right)) in enumerate(
         zip(found, query.expected, strict=True), start=1
     ):

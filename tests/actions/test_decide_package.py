@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,4 +140,8 @@ def test_difference__neighbours_with_equal_scores_may_change_places() -> None:
     assert "score" in difference(asked, answer(("a", 2.01), ("b", 1.0), ("c", 1.0)))
     assert "twice" in difference(asked, answer(("a", 2.0), ("b", 1.0), ("b", 1.0)))
     assert "place 3" in difference(asked, answer(("a", 2.0), ("b", 1.0), ("d", 1.0)))
+    edge = replace(asked, tied=(("d", 1.0), ("e", 1.0)))
+    assert difference(edge, answer(("a", 2.0), ("d", 1.0), ("e", 1.0))) == ""
+    assert "place 1" in difference(edge, answer(("d", 1.0), ("b", 1.0), ("c", 1.0)))
+    assert "place 3" in difference(edge, answer(("a", 2.0), ("b", 1.0), ("f", 1.0)))
     assert "expected 3 items" in difference(asked, answer(("a", 2.0)))
