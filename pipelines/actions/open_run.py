@@ -14,7 +14,7 @@ from pipelines.actions.fetch_champion import CHAMPION_FOLDER, START_FOLDER, fetc
 from pipelines.actions.fetch_inputs import fetch_inputs
 from pipelines.params import ParamsError, load_params, params_sha256
 from pipelines.releases.ledger import Ledger
-from pipelines.releases.overrides import standing_override
+from pipelines.releases.overrides import lapsed_words, standing_override
 from pipelines.run_facts import RunFacts, read_json, write_result
 from pipelines.settings import Settings
 from pipelines.workspace import Workspace, open_workspace
@@ -130,10 +130,9 @@ def _way_on(ledger: Ledger, facts: RunFacts) -> dict[str, Any]:
     if done.outcome == "refused" and standing_override(ledger, done.decision_id):
         note = f"week {facts.week}, {code}; run {done.run_id} was refused, and its decision is overridden"
         return {"branch": "validate_data", "note": note}
-    return {
-        "branch": "nothing_new",
-        "note": f"NOTHING_NEW: run {done.run_id} had the same data, code and parameters: {done.outcome}",
-    }
+    note = f"NOTHING_NEW: run {done.run_id} had the same data, code and parameters: {done.outcome}"
+    lapsed = lapsed_words(ledger, done.decision_id)
+    return {"branch": "nothing_new", "note": f"{note} ({lapsed})" if lapsed else note}
 
 
 def lock_sha256_of(workspace: Path) -> str:

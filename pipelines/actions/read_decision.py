@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.domain import Verdict
 from pipelines.releases.ledger import Ledger
-from pipelines.releases.overrides import standing_override
+from pipelines.releases.overrides import lapsed_words, standing_override
 from pipelines.releases.records import utc_now
 from pipelines.run_facts import RunFacts, read_json, write_result
 
@@ -21,7 +21,8 @@ def read_decision(ledger: Ledger, workspace: Path) -> dict[str, Any]:
     verdict = str(decision["verdict"])
     kept = ledger.record_decision(facts.run_id, "quality", verdict, decision["summary"], decision)
     override = standing_override(ledger, kept) if verdict != Verdict.PASS else None
-    answered = f"{override.words(utc_now())}; " if override else ""
+    words = override.words(utc_now()) if override else lapsed_words(ledger, kept)
+    answered = f"{words}; " if words else ""
     result = {
         "branch": way_on(facts, verdict, override is not None),
         "decision_id": kept,

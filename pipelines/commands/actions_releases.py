@@ -67,6 +67,7 @@ def failures_in_words() -> Iterator[None]:
     """
     from sqlalchemy.exc import OperationalError
 
+    from pipelines.params import ParamsError
     from pipelines.releases.records import LeaseTaken, LedgerError
     from pipelines.releases.status import EndpointDown
     from pipelines.releases.switch import NotConfirmed, NotReady
@@ -81,5 +82,5 @@ def failures_in_words() -> Iterator[None]:
             f"the ledger cannot be reached ({str(error.orig).splitlines()[0]}): try again once it is back",
             TRY_AGAIN,
         )
-    except (LedgerError, NotReady, WorkspaceError) as error:
+    except (LedgerError, NotReady, ParamsError, WorkspaceError) as error:
         fail(str(error), NOT_WORTH_RETRYING)

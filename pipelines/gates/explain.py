@@ -10,7 +10,9 @@ Body = Mapping[str, Any]
 Checked = Mapping[str, Any]
 NOT_INFERIOR, SUPERIOR = "not_inferior_to_champion", "superior_to_"
 SLICE = "slice_"
-"""Fails by evidence of harm, which its own words tell."""
+"""Fails by evidence of harm, not for want of evidence of health."""
+UNSEEN = "champion_unseen_holdout"
+"""Its threshold is a week; its own words say what to do."""
 HOUSEHOLDS = "enough_households"
 AT_LEAST = (HOUSEHOLDS, "known_queries", "covers_the_catalog")
 """Checks whose threshold is a lower limit; those of the others are upper ones, or they have an interval."""
@@ -69,8 +71,10 @@ def _line(check: Checked, body: Body) -> str:
 def _what_if(check: Checked, body: Body) -> str:
     """What would have turned this check, from its own figures; empty where no figure says."""
     low, limit, observed = check.get("low"), check.get("threshold"), check.get("observed")
-    if observed is None or limit is None or check["name"].startswith(SLICE):
+    if observed is None or limit is None or check["name"] == UNSEEN:
         return ""
+    if check["name"].startswith(SLICE):
+        return _harm(check)
     if low is None:
         return _limit(check, observed, limit)
     if check["verdict"] == Verdict.PASS:
@@ -84,7 +88,21 @@ def _limit(check: Checked, observed: float, limit: float) -> str:
         return f"It would not have held with {'less' if at_least else 'more'} than {limit:g}."
     # Something else than the limit may have failed it, as answers that are wrong.
     by_limit = observed < limit if at_least else observed > limit
-    return f"A limit of {observed:.4g} would have let it pass." if by_limit else ""
+    if not by_limit:
+        return ""
+    # Rounded away from what was observed: the limit that is named has to let it pass.
+    named = math.floor(observed * 100) / 100 if at_least else math.ceil(observed * 100) / 100
+    return f"A limit of {named:,.10g} would have let it pass."
+
+
+def _harm(check: Checked) -> str:
+    """A slice is harmed when even the upper end of its interval is below the margin, or close to it."""
+    if check["verdict"] == Verdict.PASS:
+        return ""
+    short = check["threshold"] - check["observed"]
+    return (
+        f"With a difference higher by {short:.4f} it would be within the margin ({check['threshold']:+.4f})."
+    )
 
 
 def _missing(check: Checked, body: Body) -> str:
@@ -106,7 +124,9 @@ def _margin(check: Checked, body: Body) -> str:
     if check["name"] != NOT_INFERIOR or not margin or not check["threshold"]:
         return ""
     champion = -check["threshold"] / margin
-    return f" A margin of {-check['low'] / champion:.2%} instead of {margin:.2%} would have let it pass."
+    # Up, since the lower end has to be above the margin and not on it.
+    enough = (math.floor(-check["low"] / champion * 10_000) + 1) / 10_000
+    return f" A margin of {enough:.2%} instead of {margin:.2%} would have let it pass."
 
 
 def _plain(value: Any) -> str:

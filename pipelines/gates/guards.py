@@ -44,7 +44,11 @@ def past_only(latest_us: int, moment_us: int) -> Check:
 
 def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name: str) -> Check:
     """A gain over the best baseline that no honest model has had is a leak until somebody has looked."""
-    limit, gain = policy.plausible_gain_limit, ours / best - 1.0 if best > 0 else 0.0
+    limit = policy.plausible_gain_limit
+    if best <= 0:
+        words = f"{best_name}, the best baseline, has nothing right: no gain over it can be told"
+        return Check("plausible_gain", Verdict.INSUFFICIENT_EVIDENCE, None, limit, words)
+    gain = ours / best - 1.0
     fine = gain <= limit
     words = f"the candidate is {gain:+.1%} above {best_name}, the best baseline; the policy believes up to {limit:+.0%}"
     if not fine:

@@ -1,5 +1,6 @@
 """A person answers for what a gate refused: by name, with a reason, and only for a while."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import LedgerError, RecordedDecision, utc_now
 
 QUALITY = "quality"
+INVALID_EVIDENCE = ("holdout_is_frozen", "past_only", "champion_unseen_holdout")
+"""Checks of the evidence itself: where one fails there is nothing that a person could answer for."""
 LONGEST = timedelta(days=30)
 
 
@@ -55,8 +58,8 @@ def override_decision(
     later run of the same inputs.
 
     Raises:
-        LedgerError: There is no such decision, or it passed, or it is not one of the quality gate; the actor or the
-            reason is missing; or the expiry is past or too far away.
+        LedgerError: There is no such decision, or it passed, or it is not one of the quality gate, or its evidence is
+            not valid; the actor or the reason is missing; or the expiry is past or too far away.
     """
     now = utc_now()
     _require_refused(ledger.decision(decision_id), decision_id)
@@ -93,6 +96,13 @@ def standing_override(ledger: Ledger, decision_id: str) -> Override | None:
     return next((one for one in reversed(given) if one.stands(now)), None)
 
 
+def lapsed_words(ledger: Ledger, decision_id: str) -> str:
+    """The last override of a decision in words where none stands any more, empty where there never was one."""
+    decision, now = ledger.decision(decision_id), utc_now()
+    given = overrides_of(ledger, decision) if decision else []
+    return "" if not given or any(one.stands(now) for one in given) else given[-1].words(now)
+
+
 def words_of(ledger: Ledger, decision: RecordedDecision) -> Iterator[str]:
     """Every override of a decision, for a person."""
     now = utc_now()
@@ -110,4 +120,12 @@ def _require_refused(decision: RecordedDecision | None, decision_id: str) -> Non
         raise LedgerError(
             f"{decision_id} is a {decision.kind} decision: it measures a Bento anew whenever it is tried; clear the "
             "task, or change its limits in params.yaml"
+        )
+    failed = [
+        check["name"] for check in json.loads(decision.body)["checks"] if check["verdict"] != Verdict.PASS
+    ]
+    if invalid := [name for name in failed if name in INVALID_EVIDENCE]:
+        raise LedgerError(
+            f"{decision_id}: {invalid[0]} failed, so that its figures are of no worth and nobody can answer for them: "
+            "evaluate anew"
         )

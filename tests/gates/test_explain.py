@@ -89,7 +89,7 @@ def test_explain__tells_the_margin_that_would_have_let_it_pass() -> None:
         "not_inferior_to_champion", "INSUFFICIENT_EVIDENCE", -0.001, -0.003, low=-0.006, high=0.004
     )
     line = line_of("not_inferior_to_champion", told(unsure))
-    assert "A margin of 2.00% instead of 1.00% would have let it pass." in line
+    assert "A margin of 2.01% instead of 1.00% would have let it pass." in line
     # Half the interval is .005, what is left to the margin .002: 2.5 squared is 6.25 times.
     assert "About 5,625 households" in line
 
@@ -101,14 +101,30 @@ def test_explain__does_not_promise_that_more_households_help_what_is_worse() -> 
 
 
 def test_explain__of_a_limit_names_the_one_that_would_have_held() -> None:
-    slow = check("p99_latency_ms", "FAIL", 228.0, 200.0)
+    slow = check("p99_latency_ms", "FAIL", 228.431, 200.0)
     wrong = check("known_queries", "FAIL", 38.0, 20.0)
     unmeasured = check("peak_memory_mib", "INSUFFICIENT_EVIDENCE", None, 1024.0)
     lines = told(slow, wrong, unmeasured)
     assert lines[0].endswith("p99_latency_ms, known_queries, peak_memory_mib do not hold.")
-    assert line_of("p99_latency_ms", lines).endswith("A limit of 228 would have let it pass.")
+    assert line_of("p99_latency_ms", lines).endswith("A limit of 228.44 would have let it pass.")
     assert line_of("known_queries", lines) == "FAIL known_queries: found."
     assert line_of("peak_memory_mib", lines) == "INSUFFICIENT_EVIDENCE peak_memory_mib: found."
+
+
+def test_explain__of_too_few_names_a_limit_that_they_reach() -> None:
+    few = check("covers_the_catalog", "FAIL", 0.4567, 0.5)
+    assert line_of("covers_the_catalog", told(few)).endswith("A limit of 0.45 would have let it pass.")
+
+
+def test_explain__of_a_harmed_slice_says_how_much_is_missing() -> None:
+    harmed = check("slice_new", "FAIL", -0.04, -0.015, low=-0.05, high=-0.03)
+    line = line_of("slice_new", told(harmed))
+    assert line.endswith("With a difference higher by 0.0250 it would be within the margin (-0.0150).")
+
+
+def test_explain__of_a_champion_that_saw_the_holdout_names_no_limit() -> None:
+    seen = check("champion_unseen_holdout", "FAIL", 53.0, 52.0)
+    assert line_of("champion_unseen_holdout", told(seen)) == "FAIL champion_unseen_holdout: found."
 
 
 def test_command__finds_a_decision_by_its_own_id_and_by_its_run(tmp_path: Any) -> None:

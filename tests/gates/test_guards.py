@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.domain import Check, Verdict
-from pipelines.gates.guards import Lists, _holm, best_baseline, past_only, slices_hold
+from pipelines.gates.guards import Lists, _holm, best_baseline, past_only, plausible_gain, slices_hold
 from pipelines.gates.quality import decide
 from pipelines.params import DecidePromotion, GuardedSlices
 from tests.gates.test_quality import POLICY, evidence, verdicts
@@ -111,6 +111,12 @@ def test_decide__what_is_too_good_to_be_true_is_refused() -> None:
     decision = decide(POLICY, evidence(personal_frequency_decayed=-0.15))
     assert verdicts(decision)["plausible_gain"] is Verdict.FAIL
     assert "look for what training knows of the holdout week" in decision.summary
+
+
+def test_plausible_gain__over_nothing_cannot_be_told() -> None:
+    found = plausible_gain(POLICY, 0.3, 0.0, "markov")
+    assert found.verdict is Verdict.INSUFFICIENT_EVIDENCE
+    assert "markov, the best baseline, has nothing right" in found.message
 
 
 def test_past_only__a_history_that_reaches_into_the_week_fails_and_says_by_how_much() -> None:

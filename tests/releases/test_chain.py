@@ -143,7 +143,7 @@ ANY_DATABASE = [
     ("UPDATE chain SET adopted = true WHERE seq = 3", "chain", "the link does not follow"),
     ("UPDATE chain SET table_name = 'elsewhere' WHERE seq = 3", "chain", "the link does not follow"),
     ("DROP TABLE gate_overrides", "gate_overrides", "the table is missing"),
-    ("DROP TABLE moves", "moves", "the table is missing"),
+    ("DROP TABLE runs", "runs", "the table is missing"),
     ("DROP TABLE chain", "chain", "the table is missing"),
 ]
 ONLY_SQLITE = [
@@ -181,7 +181,7 @@ CELLS = [(table.name, column.name) for table in (*schema.CHAINED, schema.chain) 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     ledger = fill(Ledger(f"sqlite:///{tmp_path_factory.mktemp('chain') / 'ledger.db'}"))
-    refused = ledger.record_decision("run-3", "quality", "FAIL", "it failed", {})
+    refused = ledger.record_decision("run-3", "quality", "FAIL", "it failed", {"checks": []})
     override_decision(ledger, refused, "a tester", "it is urgent", utc_now() + timedelta(hours=1))
     candidate = ledger.add_release(make_release(46, "e" * 64)).release_id
     take_step(ledger, candidate, (ledger.live().release_id, 0), "canary", 0.05, "a tester", "begin")

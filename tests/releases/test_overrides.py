@@ -16,6 +16,7 @@ from pipelines.releases.records import LedgerError, utc_now
 from pipelines.run_facts import RunFacts, write_result
 
 HOUR = timedelta(hours=1)
+FAILED = {"name": "superior_to_markov", "verdict": "FAIL", "message": "it does not beat markov"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -30,12 +31,12 @@ def ledger(request, tmp_path):
 
 @pytest.fixture
 def refused(ledger):
-    return ledger.record_decision("run-1", "quality", "FAIL", "it failed", {"checks": [1]})
+    return ledger.record_decision("run-1", "quality", "FAIL", "it failed", {"checks": [FAILED]})
 
 
 def test_override__stands_for_decisions_of_the_same_content_until_it_ends(ledger, refused, monkeypatch):
-    again = ledger.record_decision("run-2", "quality", "FAIL", "it failed", {"checks": [1]})
-    other = ledger.record_decision("run-3", "quality", "FAIL", "it failed", {"checks": [2]})
+    again = ledger.record_decision("run-2", "quality", "FAIL", "it failed", {"checks": [FAILED]})
+    other = ledger.record_decision("run-3", "quality", "FAIL", "it failed", {"checks": [FAILED, FAILED]})
     made = override_decision(ledger, refused, "Ada", "it is urgent", utc_now() + HOUR)
 
     assert standing_override(ledger, refused) == standing_override(ledger, again) == made
@@ -88,6 +89,14 @@ def test_override__of_nothing_for_ever_or_without_a_name_is_refused(ledger, refu
 def test_override__of_what_needs_none_is_refused(ledger, kind, verdict, says):
     decision = ledger.record_decision("run-1", kind, verdict, "", {})
     with pytest.raises(LedgerError, match=says):
+        override_decision(ledger, decision, "Ada", "it is urgent", utc_now() + HOUR)
+
+
+@pytest.mark.parametrize("check", ["holdout_is_frozen", "past_only", "champion_unseen_holdout"])
+def test_override__of_evidence_that_is_not_valid_is_refused(ledger, check):
+    body = {"checks": [FAILED, FAILED | {"name": check}]}
+    decision = ledger.record_decision("run-1", "quality", "FAIL", "it failed", body)
+    with pytest.raises(LedgerError, match=f"{check} failed, so that its figures are of no worth"):
         override_decision(ledger, decision, "Ada", "it is urgent", utc_now() + HOUR)
 
 

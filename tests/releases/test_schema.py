@@ -140,7 +140,7 @@ def test_open__gives_version_2_its_new_table_and_links_nothing_twice(url):
     as_version_2(ledger)
 
     grown = Ledger(url)
-    refused = grown.record_decision("run-3", "quality", "FAIL", "it failed", {})
+    refused = grown.record_decision("run-3", "quality", "FAIL", "it failed", {"checks": []})
     override_decision(grown, refused, "a tester", "it is urgent", utc_now() + ONE_HOUR)
     found = Ledger(url).verify(head)
 

@@ -1,6 +1,7 @@
 """Releasing and rolling back through a real endpoint."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from pipelines.releases.records import LeaseTaken, LedgerError, StaleMove, relea
 from pipelines.releases.status import EndpointDown
 from pipelines.releases.switch import Mover, NotConfirmed, NotReady
 from pipelines.run_facts import RunFacts, write_json, write_result
+from pipelines.settings import CHECKOUT
 from pipelines.workspace import WorkspaceError
 
 SHA = {letter: letter * 64 for letter in "abcdef"}
@@ -55,6 +57,7 @@ class Shop:
         write_result(workspace, "read_decision", judged)
         write_result(workspace, "decide_package", {"verdict": "PASS", "summary": "good"})
         (workspace / "dvc.lock").write_text("schema: '2.0'\n")
+        shutil.copyfile(CHECKOUT / "params.yaml", workspace / "params.yaml")
         return workspace
 
     def release(self, workspace):

@@ -226,9 +226,13 @@ def test_override__lets_the_refused_run_and_one_like_it_go_on_until_it_lapses(
     assert (other["branch"], other["override_id"]) == ("refused", None)
 
     monkeypatch.setattr("pipelines.releases.overrides.utc_now", lambda: expires)
-    assert read_decision(ledger, workspace)["branch"] == "refused"
+    late = read_decision(ledger, workspace)
+    assert (late["branch"], late["override_id"]) == ("refused", None)
+    assert "overridden by Ada (lapsed " in late["note"]
     opened("run-4")
     assert way_on(settings, "run-4") == "nothing_new"
+    note = read_result(workspace_path(settings, "run-4"), "open_run")["note"]
+    assert "overridden by Ada (lapsed " in note
 
 
 def test_read_decision__before_the_gate_ran_names_the_task(
