@@ -2,9 +2,8 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-from benchmarks.gate_mutation.sabotage import BUNDLE, Sabotage, edit_code, edit_manifest
+from benchmarks.gate_mutation.sabotage import BUNDLE, Sabotage, edit_code, reverse_weights
 from pipelines.run_facts import read_result, write_result
 
 DOOR = Path("serving/recommender.py")
@@ -24,13 +23,7 @@ def _flip(file: Path) -> None:
 
 def wrong_manifest(workspace: Path) -> None:
     """The bundle is sealed again with other weights after it was judged."""
-
-    def change(manifest: dict[str, Any]) -> None:
-        parts = manifest["blends"]["blend"]
-        for part, weight in zip(parts, [part["weight"] for part in reversed(parts)], strict=True):
-            part["weight"] = weight
-
-    edit_manifest(workspace, change)
+    reverse_weights(workspace)
 
 
 def wrong_feature_order(workspace: Path) -> None:

@@ -15,6 +15,7 @@ from benchmarks.gate_mutation.sabotage import (
     edit_manifest,
     edit_params,
     edit_table,
+    reverse_weights,
 )
 from pipelines.evaluation.folds import FOLDS, read_folds
 from pipelines.tables import read_table
@@ -167,13 +168,7 @@ def popularity_only(workspace: Path) -> None:
 
 def permuted_weights(workspace: Path) -> None:
     """The weights of the blend are given to its parts in the opposite order."""
-
-    def change(manifest: dict[str, Any]) -> None:
-        parts = manifest["blends"]["blend"]
-        for part, weight in zip(parts, [part["weight"] for part in reversed(parts)], strict=True):
-            part["weight"] = weight
-
-    edit_manifest(workspace, change)
+    reverse_weights(workspace)
 
 
 TRAINING = (

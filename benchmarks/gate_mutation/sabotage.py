@@ -83,6 +83,17 @@ def edit_manifest(workspace: Path, change: Callable[[dict[str, Any]], None]) -> 
     seal(bundle, manifest)
 
 
+def reverse_weights(workspace: Path) -> None:
+    """Give the weights of the candidate's blend to its parts in the opposite order, and seal it again."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        parts = manifest["blends"]["blend"]
+        for part, weight in zip(parts, [part["weight"] for part in reversed(parts)], strict=True):
+            part["weight"] = weight
+
+    edit_manifest(workspace, change)
+
+
 def events_file(workspace: Path) -> Path:
     """The only file of landed events."""
     (file,) = (workspace / "data/inputs/events").glob("*.parquet")

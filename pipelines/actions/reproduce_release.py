@@ -16,8 +16,9 @@ from pipelines.actions.open_run import inputs_sha256, lock_sha256_of
 from pipelines.params import params_sha256
 from pipelines.ranking.bundle import bundle_sha256
 from pipelines.releases.bento_build import content_version, stage_sources
+from pipelines.releases.comparing import existing_release
 from pipelines.releases.ledger import Ledger
-from pipelines.releases.records import LedgerError, Release
+from pipelines.releases.records import Release
 from pipelines.run_facts import RunFacts, read_json
 from pipelines.settings import Settings
 from pipelines.snapshot import Entry, listed_files, tree_id
@@ -83,12 +84,10 @@ def reproduce_release(
         keep: Whether the new workspace stays; it does anyway when something differs.
 
     Raises:
-        LedgerError: There is no such release.
+        UnknownRelease: There is no such release.
         WorkspaceError: The workspace of its run is gone, or a stage fails.
     """
-    release = ledger.release(release_id)
-    if release is None:
-        raise LedgerError(f"the ledger has no release {release_id!r}: see `shoploop releases list`")
+    release = existing_release(ledger, release_id)
     origin = _origin(settings, release)
     workspace = settings.workspaces.resolve() / f"reproduce-{release_id}"
     shutil.rmtree(workspace, ignore_errors=True)

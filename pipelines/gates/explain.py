@@ -8,7 +8,7 @@ from pipelines.domain import Verdict
 
 Body = Mapping[str, Any]
 Checked = Mapping[str, Any]
-NOT_INFERIOR, SUPERIOR = "not_inferior_to_champion", "superior_to_"
+NOT_INFERIOR = "not_inferior_to_champion"
 SLICE = "slice_"
 """Fails by evidence of harm, not for want of evidence of health."""
 UNSEEN = "champion_unseen_holdout"
@@ -96,7 +96,7 @@ def _limit(check: Checked, observed: float, limit: float) -> str:
 
 
 def _harm(check: Checked) -> str:
-    """A slice is harmed when even the upper end of its interval is below the margin, or close to it."""
+    """How far the difference of a harmed slice is beyond the margin."""
     if check["verdict"] == Verdict.PASS:
         return ""
     short = check["threshold"] - check["observed"]

@@ -91,16 +91,19 @@ def overrides_of(ledger: Ledger, decision: RecordedDecision) -> list[Override]:
 
 def standing_override(ledger: Ledger, decision_id: str) -> Override | None:
     """The latest that has not lapsed, None where there is none."""
-    decision, now = ledger.decision(decision_id), utc_now()
-    given = overrides_of(ledger, decision) if decision else []
-    return next((one for one in reversed(given) if one.stands(now)), None)
+    now = utc_now()
+    return next((one for one in reversed(_given(ledger, decision_id)) if one.stands(now)), None)
 
 
 def lapsed_words(ledger: Ledger, decision_id: str) -> str:
     """The last override of a decision in words where none stands any more, empty where there never was one."""
-    decision, now = ledger.decision(decision_id), utc_now()
-    given = overrides_of(ledger, decision) if decision else []
+    now, given = utc_now(), _given(ledger, decision_id)
     return "" if not given or any(one.stands(now) for one in given) else given[-1].words(now)
+
+
+def _given(ledger: Ledger, decision_id: str) -> list[Override]:
+    decision = ledger.decision(decision_id)
+    return overrides_of(ledger, decision) if decision else []
 
 
 def words_of(ledger: Ledger, decision: RecordedDecision) -> Iterator[str]:

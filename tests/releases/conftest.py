@@ -30,3 +30,11 @@ def postgres():
     under_test = PostgresUnderTest()
     yield under_test
     under_test.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """Of an empty ledger: on SQLite, then on a real PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return request.getfixturevalue("postgres").new_database()

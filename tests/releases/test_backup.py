@@ -13,13 +13,6 @@ from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import LedgerError
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return request.getfixturevalue("postgres").new_database()
-
-
 @pytest.fixture
 def ledger(url):
     ledger = fill(Ledger(url))

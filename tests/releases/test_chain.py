@@ -22,13 +22,6 @@ from pipelines.releases.stepping import take_step
 WRITERS, EACH = 4, 40
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return request.getfixturevalue("postgres").new_database()
-
-
 @pytest.fixture
 def ledger(url):
     ledger = fill(Ledger(url))

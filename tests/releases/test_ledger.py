@@ -16,13 +16,6 @@ from pipelines.releases.records import LeaseTaken, LedgerError, Run, StaleMove, 
 RACERS = 4
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return request.getfixturevalue("postgres").new_database()
-
-
 @pytest.fixture
 def ledger(url):
     ledger = Ledger(url)

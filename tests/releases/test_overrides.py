@@ -19,12 +19,9 @@ HOUR = timedelta(hours=1)
 FAILED = {"name": "superior_to_markov", "verdict": "FAIL", "message": "it does not beat markov"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request, tmp_path):
-    if request.param == "sqlite":
-        made = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    else:
-        made = Ledger(request.getfixturevalue("postgres").new_database())
+@pytest.fixture
+def ledger(url):
+    made = Ledger(url)
     yield made
     made.close()
 

@@ -53,13 +53,6 @@ WORDS = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return request.getfixturevalue("postgres").new_database()
-
-
 @pytest.fixture
 def version_1(url):
     """A ledger as a shoploop without a chain left it: six rows."""
