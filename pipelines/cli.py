@@ -10,6 +10,7 @@ from pipelines.commands import (
     actions_releases,
     actions_runs,
     actions_serving,
+    backup,
     component,
     doctor,
     features,
@@ -53,6 +54,8 @@ app.command()(tune.tune)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
 app.command()(garbage.gc)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(quarantine.app)
 app.add_typer(releases.app)
 app.add_typer(gate.app)

@@ -14,8 +14,13 @@ START_FOLDER = Path("data/inputs/warm_start")
 BUNDLE_IN_BENTO = Path("src/bundle")
 
 
-def fetch_champion(ledger: Ledger, workspace: Path) -> str | None:
+def fetch_champion(ledger: Ledger, store: Path, workspace: Path) -> str | None:
     """Copy the live release's bundle to ``data/inputs/champion``; ``none.json`` says that there is none.
+
+    Args:
+        ledger: Knows what is live.
+        store: BentoML's.
+        workspace: Of the run.
 
     Returns:
         The id of the live release, None for none.
@@ -30,7 +35,7 @@ def fetch_champion(ledger: Ledger, workspace: Path) -> str | None:
     if live is None:
         write_json(folder / "none.json", {"champion": None})
         return None
-    bundle = _bundle_of(live)
+    bundle = _bundle_of(live, store)
     # Bytecode appears when a bundle's code is imported; it is not part of the bundle.
     shutil.copytree(bundle, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     write_json(folder / "champion.json", {"release_id": live.release_id, "week": live.week})
@@ -59,8 +64,8 @@ def fetch_start(workspace: Path, wanted: bool) -> None:
     write_json(folder / "start.json", {"fitted_through_week": week})
 
 
-def _bundle_of(release: Release) -> Path:
-    bundle = Path(release.bento_path) / BUNDLE_IN_BENTO
+def _bundle_of(release: Release, store: Path) -> Path:
+    bundle = release.bento_folder(store) / BUNDLE_IN_BENTO
     if not (bundle / "bundle.json").is_file():
         raise WorkspaceError(
             f"{bundle}: the live release {release.release_id} has no bundle there; restore the Bento "

@@ -48,7 +48,7 @@ def open_run(settings: Settings, request: RunRequest) -> RunFacts:
     overrides = apply_overrides(workspace.path / "params.yaml", request.overrides)
     fetch_inputs(settings, workspace.path)
     ledger = Ledger(settings.ledger)
-    champion = fetch_champion(ledger, workspace.path)
+    champion = fetch_champion(ledger, settings.bentoml_home, workspace.path)
     fetch_start(workspace.path, load_params(workspace.path / "params.yaml").train_sequence.warm_start)
     facts = _facts(workspace, replace(request, overrides=overrides), champion)
     facts.write(workspace.path)

@@ -57,7 +57,9 @@ def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshR
     try:
         with landing.lock():
             landed = _landed_among(landing, state.fresh_event_ids())
-            histories, made_of = landed_histories(settings, live_views(Ledger(settings.ledger)))
+            histories, made_of = landed_histories(
+                settings, live_views(Ledger(settings.ledger), settings.bentoml_home)
+            )
         count = state.replace_histories(histories or (), landed, made_of.judged_through, made_of)
         fresh = len(state.fresh_event_ids())
     finally:
@@ -93,10 +95,10 @@ def landed_histories(settings: Settings, folder: Path = FOLDER) -> tuple[Histori
     return histories if len(histories) else None, made_of
 
 
-def live_views(ledger: Ledger) -> Path:
+def live_views(ledger: Ledger, store: Path) -> Path:
     """Where the view of the live release is: the checkout may hold an edit that no gate has judged."""
     live = ledger.live()
-    return FOLDER if live is None else _views_of(live)
+    return FOLDER if live is None else _views_of(live, store)
 
 
 def refresh_after(settings: Settings, ledger: Ledger, switch: Switch) -> None:
@@ -105,19 +107,20 @@ def refresh_after(settings: Settings, ledger: Ledger, switch: Switch) -> None:
     Raises:
         sqlite3.Error: The state file cannot be written; the endpoint keeps what it had.
     """
+    store = settings.bentoml_home
     before, now = (
         ledger.release(name) if name else None for name in (switch.previous_release_id, switch.release_id)
     )
-    if before is not None and now is not None and _view(before) != _view(now):
+    if before is not None and now is not None and _view(before, store) != _view(now, store):
         refresh_state(settings)
 
 
-def _views_of(release: Release) -> Path:
-    return views_of(Path(release.bento_path) / BUNDLE_IN_BENTO)
+def _views_of(release: Release, store: Path) -> Path:
+    return views_of(release.bento_folder(store) / BUNDLE_IN_BENTO)
 
 
-def _view(release: Release) -> str:
-    return (_views_of(release) / f"{VIEW}.sql").read_text()
+def _view(release: Release, store: Path) -> str:
+    return (_views_of(release, store) / f"{VIEW}.sql").read_text()
 
 
 def _landed_among(landing: Landing, event_ids: list[str]) -> Iterable[str]:

@@ -215,9 +215,9 @@ def find_bundles(settings: Settings, besides: Sequence[Path]) -> dict[str, Path]
     """
     releases = Ledger(settings.ledger).releases()
     found = {
-        release.bundle_sha256: Path(release.bento_path) / BUNDLE_IN_BENTO
+        release.bundle_sha256: bundle
         for release in releases
-        if (Path(release.bento_path) / BUNDLE_IN_BENTO / MANIFEST).is_file()
+        if ((bundle := release.bento_folder(settings.bentoml_home) / BUNDLE_IN_BENTO) / MANIFEST).is_file()
     }
     return found | {bundle_sha256(folder): folder for folder in besides}
 

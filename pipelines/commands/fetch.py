@@ -27,6 +27,6 @@ def fetch(
 
     with explained():
         say(fetch_inputs(settings(), workspace).message)
-        champion = fetch_champion(Ledger(settings().ledger), workspace)
+        champion = fetch_champion(Ledger(settings().ledger), settings().bentoml_home, workspace)
         fetch_start(workspace, load_params(workspace / "params.yaml").train_sequence.warm_start)
     say(f"champion: {champion or 'none yet'}")

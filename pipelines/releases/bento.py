@@ -35,6 +35,7 @@ class Surroundings:
         folder: Of the endpoint; logs go to ``<folder>/logs/<release id>.log``.
         environment: Base environment of every process of the endpoint.
         command: Words of the command; ``{bento_path}``, ``{data_port}`` and ``{bento_port}`` are filled in.
+        store: BentoML's.
         state_file: Shopper state that all releases share.
         clock_file: The recorded shop clock.
         start_seconds: How long a start may take until it counts as failed.
@@ -43,6 +44,7 @@ class Surroundings:
     folder: Path
     environment: Mapping[str, str]
     command: tuple[str, ...]
+    store: Path
     state_file: Path
     clock_file: Path
     start_seconds: float
@@ -198,7 +200,7 @@ class RunningBento:
 
     def _argv(self) -> list[str]:
         values = {
-            "bento_path": self.release.bento_path,
+            "bento_path": str(self.release.bento_folder(self.surroundings.store)),
             "data_port": str(self.port),
             "bento_port": str(free_port()),
         }

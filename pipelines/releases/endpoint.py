@@ -67,6 +67,7 @@ class Endpoint:
             folder=self.folder,
             environment=environment,
             command=command,
+            store=configuration.bentoml_home.resolve(),
             state_file=configuration.state_file.resolve(),
             clock_file=configuration.clock_file.resolve(),
             start_seconds=start_seconds,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 
 class LedgerError(Exception):
@@ -41,7 +42,7 @@ class Release:
         run_id: The pipeline run that made it.
         decision_id: The quality decision it passed.
         bento_tag: ``name:version`` in BentoML's store; the version ends with the hash of the content.
-        bento_path: Folder of the built Bento.
+        bento_path: Folder of the Bento where it was built; :meth:`bento_folder` also finds it in a home that was moved.
         bundle_sha256: Of the model bundle.
         model_version: Version in the model registry, ``""`` when it was not registered.
         week: Decision week the bundle was judged on.
@@ -66,6 +67,12 @@ class Release:
     dvc_lock_sha256: str
     params_sha256: str
     lock_sha256: str
+
+    def bento_folder(self, store: Path) -> Path:
+        """Where the Bento is: as built, else in BentoML's store ``store`` of a home that was moved or restored."""
+        built = Path(self.bento_path)
+        moved = store / "bentos" / self.bento_tag.replace(":", "/")
+        return moved if moved.is_dir() and not built.is_dir() else built
 
 
 @dataclass(frozen=True)

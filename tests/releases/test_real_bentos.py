@@ -1,6 +1,7 @@
 """The whole way with Bentos that BentoML built and serves."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ from endpoint_under_test import Load, eventually, make_release
 from pipelines.releases.status import read_status
 from pipelines.releases.switch import Mover, NotReady
 from pipelines.settings import CHECKOUT
+from pipelines.stack.home_backup import back_up_home, restore_home
 
 BUILDER = Path(__file__).with_name("build_two_bentos.py")
 
@@ -68,3 +70,17 @@ def test_endpoint__refuses_a_corrupt_real_bento_at_once_and_names_the_file(endpo
     with pytest.raises(NotReady, match=r"popularity\.npz: sha256 expected"):
         mover.release(second, first.release_id, "tester", "second")
     assert endpoint.serves() == first.release_id
+
+
+def test_endpoint__serves_out_of_a_home_that_was_brought_back_elsewhere(endpoint, releases, tmp_path_factory):
+    first, outside = releases[0], tmp_path_factory.mktemp("outside")
+    endpoint.ledger.add_release(first)
+    endpoint.ledger.move(first.release_id, None, "release", "test", "test", "d-1")
+    back_up_home(endpoint.settings, outside / "home.tar.gz", str)
+    restored = endpoint.settings.model_copy(update={"home": outside / "home"})
+    restore_home(restored, outside / "home.tar.gz", str)
+    shutil.rmtree(first.bento_path)
+
+    endpoint.home, endpoint.settings = restored.home, restored
+    endpoint.start(command=None, start_seconds=60)
+    eventually(lambda: endpoint.serves() == first.release_id, 60, what="the release out of the restored home")

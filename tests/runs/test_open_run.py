@@ -258,7 +258,7 @@ def test_fetch_champion__brings_the_live_bundle_byte_for_byte(settings: Settings
     ledger.move(release.release_id, None, "release", "a test", "to have a champion", "d")
     workspace = tmp_path / "workspace"
 
-    assert fetch_champion(ledger, workspace) == release.release_id
+    assert fetch_champion(ledger, settings.bentoml_home, workspace) == release.release_id
     fetched = workspace / CHAMPION_FOLDER
     assert (fetched / "weights.npz").read_bytes() == bytes(range(256))
     assert json.loads((fetched / "champion.json").read_text()) == {
@@ -267,7 +267,7 @@ def test_fetch_champion__brings_the_live_bundle_byte_for_byte(settings: Settings
     }
     (bundle / "bundle.json").unlink()
     with pytest.raises(WorkspaceError, match="r-44-aaaaaaaa has no bundle"):
-        fetch_champion(ledger, workspace)
+        fetch_champion(ledger, settings.bentoml_home, workspace)
 
 
 def test_fetch_start__brings_the_champion_to_training_only_where_it_is_wanted(tmp_path: Path) -> None:
