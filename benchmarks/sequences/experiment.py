@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.sequences.blending import Blend, learn_blend, members_of_blends
 from benchmarks.sequences.findings import Asked, Cost, Findings, Protocol
-from benchmarks.sequences.planning import RANKINGS, Plan
+from benchmarks.sequences.planning import Plan, seconds_of_a_seed
 from benchmarks.sequences.splits import Questions
 from benchmarks.sequences.systems import System, depends_on_seed, tokens_of
 from benchmarks.sequences.watching import Progress
@@ -94,6 +94,7 @@ class Experiment:
         self.findings.trials[system.name] = tuned.trials
         self.findings.configs[system.name] = tuned.best.config
         cost = Cost(sum(trial.seconds for trial in tuned.trials), tuned.best.seconds)
+        cost.is_drawn = self._is_drawn(system)
         self.findings.costs[system.name] = cost
         for asked in self._protocol.chosen:
             seconds = self._rank(system, tuned.retriever, asked)
@@ -186,9 +187,9 @@ class Experiment:
         """Fit what is drawn with further seeds, and rank it and the blends, while the time suffices."""
         if self._plan.seeds == 1:
             return
-        drawn = [system for system in systems if self._is_drawn(system)]
-        costs = [self.findings.costs[system.name] for system in drawn]
-        seconds = sum(2 * cost.fit_seconds + RANKINGS * cost.rank_seconds for cost in costs)
+        costs = self.findings.costs
+        drawn = [system for system in systems if costs[system.name].is_drawn]
+        seconds = seconds_of_a_seed([costs[system.name] for system in drawn])
         for seed in range(SEED + 1, SEED + self._plan.seeds):
             if self._deadline.left - self._plan.closing < seconds:
                 self.cut(

@@ -83,6 +83,7 @@ class Cost:
         rank_seconds: Ranking the catalog for one split.
         tokens: Events that the fit went through.
         peak_memory_mib: Of the process, while it was tuned, fitted and ranked.
+        is_drawn: Another seed gives another fit.
     """
 
     tune_seconds: float = 0.0
@@ -90,6 +91,7 @@ class Cost:
     rank_seconds: float = 0.0
     tokens: int = 0
     peak_memory_mib: float = 0.0
+    is_drawn: bool = False
 
 
 @dataclass

@@ -49,9 +49,15 @@ class Plan:
         Args:
             left: Seconds left of the run.
             rest: The systems to come.
-            done: What those that were tuned took; each owes a refit and a ranking.
+            done: What those that were tuned took; each owes a refit and a ranking, and what is drawn its further seeds.
         """
         ranking = max((cost.rank_seconds for cost in done), default=0.0)
         owed = sum(cost.fit_seconds + cost.rank_seconds for cost in done) + RANKINGS * ranking * len(rest)
+        owed += (self.seeds - 1) * seconds_of_a_seed(done)
         weights = [NEURAL_WEIGHT if system.is_neural else 1.0 for system in rest]
         return max(0.0, left - self.finish - owed) * weights[0] / sum(weights)
+
+
+def seconds_of_a_seed(costs: Sequence[Cost]) -> float:
+    """Seconds that fitting and ranking all that is drawn takes with one more seed."""
+    return sum(2 * cost.fit_seconds + RANKINGS * cost.rank_seconds for cost in costs if cost.is_drawn)

@@ -200,6 +200,9 @@ def test_plan__shares_what_is_left_and_keeps_back_what_is_owed() -> None:
     # A system that is done owes a fit and a ranking, the one to come three rankings.
     done = [Cost(fit_seconds=30, rank_seconds=10)]
     assert plan.share(700, [neural], done) == pytest.approx(700 - 120 - 40 - 30)
+    # What is drawn owes two more seeds, each of two fits and three rankings.
+    done = [Cost(fit_seconds=30, rank_seconds=10, is_drawn=True)]
+    assert plan.share(700, [neural], done) == pytest.approx(700 - 120 - 40 - 30 - 2 * (60 + 30))
     assert (plan.refits(quick), plan.refits(neural)) == (1, pytest.approx(3))
 
 
