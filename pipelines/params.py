@@ -40,6 +40,9 @@ class ValidateData(Section):
     week_volume_share_high: float = Field(gt=1)
     freshness_hours_limit: float = Field(gt=0)
     category_mix_limit: float = Field(gt=0, le=1)
+    hour_mix_limit: float = Field(gt=0, le=1)
+    repeated_share_limit: float = Field(ge=0, le=1)
+    repriced_share_low: float = Field(ge=0, le=1)
 
 
 class SplitWeeks(Section):

@@ -12,7 +12,6 @@ from pipelines.contracts import CONTRACTS, Contract
 from pipelines.contracts.catalog_rules import unjoined_rows, unknown_item_faults
 from pipelines.contracts.checkpoint import Finding, Subject
 from pipelines.contracts.judging import finding_faults
-from pipelines.contracts.week_rules import volume_faults
 from pipelines.params import ValidateData
 
 
@@ -44,6 +43,7 @@ def report(
     tables: Mapping[str, pa.Table],
     findings: list[Finding],
     weeks: Mapping[int, int],
+    of_the_week: list[str],
     limits: ValidateData,
     decision_week: int,
 ) -> dict[str, Any]:
@@ -53,14 +53,14 @@ def report(
         tables: Validated data by data set.
         findings: Of Great Expectations over them.
         weeks: Events per shop week.
+        of_the_week: What makes the decision week unfit.
         limits: Limits of the rules across data sets.
-        decision_week: Last complete week; its volume is compared with the weeks before.
+        decision_week: Last complete week.
     """
     item_ids = tables["items"]["item_id"].combine_chunks()
-    judged = range(decision_week, decision_week + 1)
     faults = [
         *finding_faults(findings),
-        *volume_faults(weeks, judged, limits.week_volume_share_low, limits.week_volume_share_high),
+        *of_the_week,
         *unknown_item_faults(tables, item_ids, limits.unjoined_share_limit),
     ]
     return {

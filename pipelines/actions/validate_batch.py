@@ -21,7 +21,8 @@ from pipelines.run_facts import write_result
 from pipelines.settings import Settings
 from pipelines.shop import OpenShop, open_shop
 from pipelines.tables import read_json, read_table
-from pipelines.week_judging import LandedWeeks, week_faults
+from pipelines.week_counting import LandedWeeks
+from pipelines.week_judging import week_faults
 from pipelines.workspace import RUN_FOLDER
 
 

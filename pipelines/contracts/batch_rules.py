@@ -27,7 +27,7 @@ UNKNOWN_ITEMS = BatchRule(
 WEEK_VOLUME = BatchRule(
     "week_volume",
     "a landed week has between {week_volume_share_low} and {week_volume_share_high} times the rows of the "
-    f"median of the {WEEKS_COMPARED} weeks before it",
+    f"median of the {WEEKS_COMPARED} weeks before it, and as many times the shoppers who bought something",
     ("week_volume_share_low", "week_volume_share_high"),
 )
 FRESHNESS = BatchRule(
@@ -42,6 +42,24 @@ CATEGORY_MIX = BatchRule(
     f"{WEEKS_COMPARED} weeks before it: the total variation distance is at most {{category_mix_limit}} more than "
     "what chance gives for that many purchases",
     ("category_mix_limit",),
+)
+HOUR_MIX = BatchRule(
+    "hour_mix",
+    f"the baskets of a landed week are spread over the hours of the shop's day as in the {WEEKS_COMPARED} weeks before "
+    "it: the total variation distance is at most {hour_mix_limit} more than what chance gives",
+    ("hour_mix_limit",),
+)
+REPEATED = BatchRule(
+    "repeated",
+    "at most {repeated_share_limit} of a landed week's purchases equal another one of the week in all but the event id",
+    ("repeated_share_limit",),
+)
+REPRICED = BatchRule(
+    "repriced",
+    "of the items sold in a landed week and in the one before it, at least {repriced_share_low} times the share that "
+    f"was usual in the {WEEKS_COMPARED} weeks before have another median price: else prices are out of "
+    "date",
+    ("repriced_share_low",),
 )
 CONSERVATION = BatchRule("conservation", "rows in = rows accepted + rows quarantined + duplicates")
 EVERY_BATCH = (READABLE, COLUMNS, TYPES, NOT_EMPTY, QUARANTINE_SHARE, CONSERVATION)

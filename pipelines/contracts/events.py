@@ -6,6 +6,9 @@ from pipelines.contracts.batch_rules import (
     CATEGORY_MIX,
     EVERY_BATCH,
     FRESHNESS,
+    HOUR_MIX,
+    REPEATED,
+    REPRICED,
     UNKNOWN_ITEMS,
     WEEK_VOLUME,
     told_again,
@@ -104,7 +107,16 @@ EVENTS = Contract(
         not_before("ingested_at", "occurred_at"),
         not_in_future("occurred_at"),
     ),
-    batch_rules=(*EVERY_BATCH, UNKNOWN_ITEMS, WEEK_VOLUME, FRESHNESS, CATEGORY_MIX),
+    batch_rules=(
+        *EVERY_BATCH,
+        UNKNOWN_ITEMS,
+        WEEK_VOLUME,
+        FRESHNESS,
+        CATEGORY_MIX,
+        HOUR_MIX,
+        REPEATED,
+        REPRICED,
+    ),
     duplicates=(
         f"{told_again('event_id')} To mend an accepted event, land another one whose `corrects` names it. From the "
         "moment that is known, only the correction counts: of several, also of corrections of a correction, the one "

@@ -2,23 +2,29 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from statistics import median
 
 from pipelines.contracts.batch_rules import WEEKS_COMPARED
 
 Mix = Mapping[str, int]
+"""Counts by name."""
+Part = tuple[int, int]
+"""A part and the whole."""
 
 
-def volume_faults(counts: Mapping[int, int], weeks: range, low: float, high: float) -> list[str]:
+def volume_faults(
+    counts: Mapping[int, int], weeks: range, low: float, high: float, what: str = "events"
+) -> list[str]:
     """Weeks whose volume is far from that of the weeks before.
 
     Args:
-        counts: Events per shop week, history and the judged weeks together.
+        counts: How many per shop week, history and the judged weeks together.
         weeks: The judged weeks; those without four weeks before them in ``counts`` are not judged.
         low: Smallest share of the median of the four weeks before.
         high: Largest share of it.
+        what: Is counted.
     """
     faults = []
     for week in weeks:
@@ -28,7 +34,7 @@ def volume_faults(counts: Mapping[int, int], weeks: range, low: float, high: flo
         usual, found = median(before), counts.get(week, 0)
         if not low * usual <= found <= high * usual:
             faults.append(
-                f"events: week {week}: expected between {low * usual:,.0f} and {high * usual:,.0f} events "
+                f"events: week {week}: expected between {low * usual:,.0f} and {high * usual:,.0f} {what} "
                 f"({low:g} to {high:g} times the median of weeks {week - WEEKS_COMPARED} to {week - 1}), "
                 f"found {found:,}"
             )
@@ -63,21 +69,98 @@ def mix_faults(mixes: Mapping[int, Mix], weeks: range, limit: float) -> list[str
         weeks: The judged weeks; those without four weeks before them in ``mixes`` are not judged.
         limit: Largest total variation distance beyond what chance gives.
     """
+    return [
+        f"events: week {week}: expected the mix of item categories of {_compared(week)} (distance at most {limit:g} "
+        f"beyond chance), found {excess:.2f}: {_moved(mixes[week], usual)}; look for a part of the shop that is "
+        "missing from the export or for item ids that changed their meaning, or raise "
+        "validate_data.category_mix_limit in params.yaml"
+        for week, usual, excess in _excesses(mixes, weeks)
+        if excess > limit
+    ]
+
+
+def hours_faults(hours: Mapping[int, Mix], weeks: range, limit: float) -> list[str]:
+    """Weeks whose purchases are spread over the hours of the day otherwise than in the weeks before.
+
+    Args:
+        hours: Baskets by hour of the shop's day, ``"0"`` to ``"23"``, per shop week.
+        weeks: The judged weeks; those without four weeks before them in ``hours`` are not judged.
+        limit: Largest total variation distance beyond what chance gives.
+    """
+    return [
+        f"events: week {week}: expected baskets at the hours of the day of {_compared(week)} (distance at most "
+        f"{limit:g} beyond chance), found {excess:.2f}, nearest when moved by {_shift(hours[week], usual):+d} hours; "
+        "look for local times that were taken for UTC, or the other way round, or raise "
+        "validate_data.hour_mix_limit in params.yaml where opening hours changed"
+        for week, usual, excess in _excesses(hours, weeks)
+        if excess > limit
+    ]
+
+
+def repeated_faults(repeated: Mapping[int, Part], weeks: range, limit: float) -> list[str]:
+    """Weeks in which purchases are there again under other event ids.
+
+    Args:
+        repeated: Purchases that another one equals in all but the id, and all purchases, per shop week.
+        weeks: The judged weeks.
+        limit: Largest share.
+    """
+    return [
+        f"events: week {week}: expected at most {limit:.1%} of the purchases to equal another one in shopper, item, "
+        f"basket, time, quantity and value, found {part / whole:.1%} ({part:,} of {whole:,}); the export holds rows "
+        "twice under ids of their own: export the week again, or raise validate_data.repeated_share_limit in "
+        "params.yaml where a line may be told twice"
+        for week in weeks
+        for part, whole in [repeated.get(week, (0, 0))]
+        if part > limit * whole
+    ]
+
+
+def repriced_faults(repriced: Mapping[int, Part], weeks: range, low: float) -> list[str]:
+    """Weeks in which hardly any price changed.
+
+    Args:
+        repriced: Items whose price is not that of the week before, and all sold in both, per shop week.
+        weeks: The judged weeks; those without four weeks before them in ``repriced`` are not judged.
+        low: Smallest share, by the median share of the four weeks before; beyond three standard deviations of chance.
+    """
     faults = []
     for week in weeks:
-        before = [mixes[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in mixes]
-        if len(before) < WEEKS_COMPARED or not mixes.get(week):
+        before = [repriced[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in repriced]
+        part, whole = repriced.get(week, (0, 0))
+        if len(before) < WEEKS_COMPARED or not whole:
             continue
-        usual = sum(map(Counter, before), Counter())
-        excess = distance(mixes[week], usual) - chance_distance(mixes[week], usual)
-        if excess > limit:
+        usual = median(changed / common for changed, common in before)
+        if part < low * usual * whole - 3 * math.sqrt(usual * (1 - usual) * whole):
             faults.append(
-                f"events: week {week}: expected the mix of item categories of weeks {week - WEEKS_COMPARED} to "
-                f"{week - 1} (distance at most {limit:g} beyond chance), found {excess:.2f}: "
-                f"{_moved(mixes[week], usual)}; look for a part of the shop that is missing from the export or "
-                "for item ids that changed their meaning, or raise validate_data.category_mix_limit in params.yaml"
+                f"events: week {week}: expected at least {low * usual:.1%} of the items to have another price than in "
+                f"the week before ({low:g} times the median of {_compared(week)}), found {part / whole:.1%} "
+                f"({part:,} of {whole:,}); look for prices that are no longer brought up to date, or lower "
+                "validate_data.repriced_share_low in params.yaml"
             )
     return faults
+
+
+def _excesses(mixes: Mapping[int, Mix], weeks: range) -> Iterator[tuple[int, Mix, float]]:
+    """Of each week that can be judged, the spread of those before it and the distance from it beyond chance."""
+    for week in weeks:
+        before = [mixes[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in mixes]
+        if len(before) == WEEKS_COMPARED and mixes.get(week):
+            usual = sum(map(Counter, before), Counter())
+            yield week, usual, distance(mixes[week], usual) - chance_distance(mixes[week], usual)
+
+
+def _compared(week: int) -> str:
+    return f"weeks {week - WEEKS_COMPARED} to {week - 1}"
+
+
+def _shift(found: Mix, usual: Mix) -> int:
+    """By how many hours the day has to be moved to be nearest to the usual one."""
+
+    def moved(by: int) -> Mix:
+        return {str((int(hour) + by) % 24): count for hour, count in found.items()}
+
+    return min(sorted(range(-11, 13), key=abs), key=lambda by: distance(moved(by), usual))
 
 
 def distance(one: Mix, other: Mix) -> float:

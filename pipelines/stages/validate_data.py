@@ -14,6 +14,8 @@ from pipelines.params import load_params
 from pipelines.tables import read_json, write_json, write_table
 from pipelines.validation import in_order, known_at, report, subjects
 from pipelines.volumes import week_counts
+from pipelines.week_counting import LandedWeeks
+from pipelines.week_judging import unlike_faults
 from pipelines.weeks import ShopCalendar
 
 INPUTS, OUT = Path("data/inputs"), Path("data/validated")
@@ -26,8 +28,11 @@ def main() -> None:
     as_of = datetime.fromisoformat(clock["as_of"])
     tables = read_inputs(as_of)
     findings = run_checkpoint("validate_data", subjects(tables, as_of))
-    weeks = week_counts(tables["events"], ShopCalendar.of(params.shop))
-    said = report(tables, findings, weeks, params.validate_data, clock["week"])
+    weeks = week_counts(tables["events"], calendar := ShopCalendar.of(params.shop))
+    decided = LandedWeeks(tables["events"], range(clock["week"], clock["week"] + 1), [], tables["items"])
+    # Again, all together: what was accepted may have been judged beside fewer weeks, or by other limits.
+    of_the_week = unlike_faults(decided, calendar, params.validate_data)
+    said = report(tables, findings, weeks, of_the_week, params.validate_data, clock["week"])
     write_json(Path("reports/validation.json"), said)
     if said["faults"]:
         sys.exit("validate_data: the accepted data break their contracts:\n  " + "\n  ".join(said["faults"]))

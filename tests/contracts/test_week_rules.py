@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -18,7 +19,10 @@ from pipelines.contracts.week_rules import (
     chance_distance,
     distance,
     freshness_faults,
+    hours_faults,
     mix_faults,
+    repeated_faults,
+    repriced_faults,
     volume_faults,
 )
 from pipelines.dataset_pages import MEASURED, render_index
@@ -27,7 +31,8 @@ from pipelines.settings import CHECKOUT
 from pipelines.sources.complete_journey import CompleteJourney
 from pipelines.tables import write_table
 from pipelines.volumes import week_counts
-from pipelines.week_judging import LandedWeeks, count_weeks, week_faults
+from pipelines.week_counting import LandedWeeks, count_weeks
+from pipelines.week_judging import week_faults
 from pipelines.weeks import ShopCalendar
 
 PARAMS = load_params(CHECKOUT / "params.yaml")
@@ -127,9 +132,9 @@ def year() -> dict[str, pa.Table]:
 
 @pytest.fixture(scope="module")
 def history(year: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weeks 41 to 44, as the landing store has them."""
-    path = tmp_path_factory.mktemp("accepted") / "weeks-41-44.parquet"
-    write_table(path, _weeks(year["events"], 41, 44))
+    """Weeks 40 to 44, as the landing store has them."""
+    path = tmp_path_factory.mktemp("accepted") / "weeks-40-44.parquet"
+    write_table(path, _weeks(year["events"], 40, 44))
     return path
 
 
@@ -152,17 +157,15 @@ def test_real_weeks__are_all_within_the_limits(year: dict[str, pa.Table]) -> Non
 
 
 def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]) -> None:
-    counts, mixes = count_weeks(LandedWeeks(year["events"], range(1, 54), [], year["items"]), CALENDAR)
+    found = count_weeks(LandedWeeks(year["events"], range(1, 54), [], year["items"]), CALENDAR)
+    counts, mixes = found.events, found.categories
     catalog = year["items"]["item_id"].combine_chunks()
     weeks = {week: _weeks(year["events"], week, week) for week in range(1, 54)}
     raw = week_counts(year["raw"], CALENDAR)
     volumes = [
         counts[week] / median(counts[earlier] for earlier in range(week - 4, week)) for week in range(5, 54)
     ]
-    before = {
-        week: sum((Counter(mixes[earlier]) for earlier in range(week - 4, week)), Counter())
-        for week in range(5, 54)
-    }
+    shares = {week: part / whole for week, (part, whole) in found.repriced.items()}
     measured = {
         "quarantine_share_limit": [1 - counts[week] / raw[week] for week in weeks],
         "unjoined_share_limit": [
@@ -174,9 +177,12 @@ def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]
             (CALENDAR.end(week) - pc.max(weeks[week]["occurred_at"]).as_py()) / timedelta(hours=1)
             for week in weeks
         ],
-        "category_mix_limit": [
-            distance(mixes[week], usual) - chance_distance(mixes[week], usual)
-            for week, usual in before.items()
+        "category_mix_limit": _beyond_chance(mixes),
+        "hour_mix_limit": _beyond_chance(found.hours),
+        "repeated_share_limit": [part / whole for part, whole in found.repeated.values()],
+        "repriced_share_low": [
+            shares[week] / median(shares[earlier] for earlier in range(week - 4, week))
+            for week in range(6, 54)
         ],
     }
     digits = {
@@ -184,21 +190,34 @@ def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]
         "week_volume_share_high": 2,
         "freshness_hours_limit": 1,
         "category_mix_limit": 3,
+        "hour_mix_limit": 3,
+        "repriced_share_low": 2,
     }
-    found = {
+    rounded = {
         key: (round(min(values), digits.get(key, 4)), round(max(values), digits.get(key, 4)))
         for key, values in measured.items()
     }
-    assert found == {key: (low, high) for key, (_, low, high) in MEASURED.items()}
+    assert rounded == {key: (low, high) for key, (_, low, high) in MEASURED.items()}
+
+
+def _beyond_chance(mixes: dict[int, dict[str, int]]) -> list[float]:
+    before = {
+        week: sum((Counter(mixes[earlier]) for earlier in range(week - 4, week)), Counter())
+        for week in range(5, 54)
+    }
+    return [
+        distance(mixes[week], usual) - chance_distance(mixes[week], usual) for week, usual in before.items()
+    ]
 
 
 def test_counts__of_history_and_batch_are_those_of_both_together(
     year: dict[str, pa.Table], history: Path
 ) -> None:
     week = _weeks(year["events"], 45, 45)
-    counts, mixes = count_weeks(LandedWeeks(week, range(45, 46), [history], year["items"]), CALENDAR)
-    assert counts == {number: _weeks(year["events"], number, number).num_rows for number in range(41, 46)}
-    assert set(mixes) == set(range(41, 46))
+    found = count_weeks(LandedWeeks(week, range(45, 46), [history], year["items"]), CALENDAR)
+    counts, mixes = found.events, found.categories
+    assert counts == {number: _weeks(year["events"], number, number).num_rows for number in range(40, 46)}
+    assert set(mixes) == set(range(40, 46))
     assert 0 < sum(mixes[45].values()) < counts[45], (
         "redemptions and unknown items are no purchase of a category"
     )
@@ -220,13 +239,49 @@ def _cut_on_wednesday(week: pa.Table, _: pa.Table) -> pa.Table:
     return week.filter(pc.less(week["occurred_at"], CALENDAR.end(45) - timedelta(hours=97)))
 
 
+def _an_hour_early(week: pa.Table, _: pa.Table) -> pa.Table:
+    earlier = pc.subtract(week["occurred_at"], pa.scalar(timedelta(hours=1)))
+    moved = week.set_column(week.column_names.index("occurred_at"), "occurred_at", earlier)
+    return _weeks(moved, 45, 45)
+
+
+def _told_twice_in_part(week: pa.Table, _: pa.Table) -> pa.Table:
+    """One purchase of 19 once more, under another id: 2 of 20."""
+    purchases = week.filter(pc.equal(week["event_type"], "purchase"))
+    again = purchases.take(pa.array(range(0, purchases.num_rows, 19)))
+    ids = pc.binary_join_element_wise("again", again["event_id"], "-")
+    return pa.concat_tables([week, again.set_column(week.column_names.index("event_id"), "event_id", ids)])
+
+
+def _of_a_third_of_the_shoppers(week: pa.Table, _: pa.Table) -> pa.Table:
+    kept = [user for user in sorted(pc.unique(week["user_id"]).to_pylist()) if int(user) % 3 == 0]
+    return week.filter(pc.is_in(week["user_id"], pa.array(kept)))
+
+
+def _at_the_prices_of_the_week_before(week: pa.Table, _: pa.Table) -> pa.Table:
+    """Every line at the item's usual price of week 44, where it was sold then."""
+    frame = week.to_pandas()
+    before = pd.DataFrame(
+        _weeks(dict(CompleteJourney(CALENDAR).read_weeks(44, 44))["events"], 44, 44).to_pandas()
+    )
+    before = before[(before["event_type"] == "purchase") & (before["quantity"] > 0)]
+    price = (before["value"] / before["quantity"]).groupby(before["item_id"]).median()
+    stale = frame["item_id"].map(price) * frame["quantity"]
+    frame["value"] = stale.where(stale.notna() & (frame["event_type"] == "purchase"), frame["value"])
+    return pa.Table.from_pandas(frame, week.schema, preserve_index=False)
+
+
 @pytest.mark.parametrize(
     ("plant", "expected"),
     [
         (_without_groceries, ["expected between", "expected the mix of item categories"]),
         (_with_shifted_ids, ["expected the mix of item categories"]),
         (_cut_on_wednesday, ["expected between", "expected the newest event"]),
-        (lambda week, _: pa.concat_tables([week] * 3), ["expected between"]),
+        (lambda week, _: pa.concat_tables([week] * 3), ["expected between", "to equal another one"]),
+        (_an_hour_early, ["nearest when moved by +1 hours"]),
+        (_told_twice_in_part, ["found 10.0%"]),
+        (_of_a_third_of_the_shoppers, ["events (0.5", "shoppers who bought something (0.5"]),
+        (_at_the_prices_of_the_week_before, ["items to have another price"]),
     ],
 )
 def test_planted_fault__is_found(
@@ -242,10 +297,15 @@ def test_planted_mixes__are_as_far_as_the_page_says(year: dict[str, pa.Table], h
     week = _weeks(year["events"], 45, 45)
     found = []
     for spoilt in (_without_groceries(week, year["items"]), _with_shifted_ids(week, year["items"])):
-        _, mixes = count_weeks(LandedWeeks(spoilt, range(45, 46), [history], year["items"]), CALENDAR)
+        landed = LandedWeeks(spoilt, range(45, 46), [history], year["items"])
+        mixes = count_weeks(landed, CALENDAR).categories
         usual = sum((Counter(mixes[earlier]) for earlier in range(41, 45)), Counter())
         found.append(round(distance(mixes[45], usual) - chance_distance(mixes[45], usual), 2))
-    assert found == [0.59, 0.38]
+    early = _an_hour_early(week, year["items"])
+    hours = count_weeks(LandedWeeks(early, range(45, 46), [history], year["items"]), CALENDAR).hours
+    usual = sum((Counter(hours[earlier]) for earlier in range(41, 45)), Counter())
+    found.append(round(distance(hours[45], usual) - chance_distance(hours[45], usual), 2))
+    assert found == [0.59, 0.38, 0.11]
     assert "0.59 beyond chance" in render_index(LIMITS)
     assert "to the next one 0.38" in render_index(LIMITS)
 
@@ -254,3 +314,33 @@ def test_volume__is_compared_with_the_median_of_four_weeks() -> None:
     counts = {1: 100, 2: 100, 3: 100, 4: 1000, 5: 201, 6: 100}
     (fault,) = volume_faults(counts, range(1, 6), 0.5, 2.0)
     assert "week 5: expected between 50 and 200 events" in fault
+
+
+def test_hours__names_the_move_that_brings_them_back() -> None:
+    day = {"9": 100, "12": 400, "17": 500}
+    weeks = dict.fromkeys(range(1, 5), day)
+    (fault,) = hours_faults(weeks | {5: {"4": 100, "7": 400, "12": 500}}, range(1, 6), 0.11)
+    # Apart but for 400 of 1,000 at noon, where both have some: (0.1 + 0.5 + 0.1 + 0.4 + 0.1) / 2 = 0.6; chance is 0.02.
+    assert "week 5: expected baskets at the hours of the day of weeks 1 to 4" in fault
+    assert "found 0.58, nearest when moved by +5 hours" in fault
+    assert hours_faults(weeks | {5: {"9": 110, "12": 390, "17": 500}}, range(1, 6), 0.11) == []
+    assert hours_faults(weeks, range(1, 4), 0.11) == []
+
+
+def test_repeated__is_a_share_of_the_purchases() -> None:
+    (fault,) = repeated_faults({1: (2, 100), 2: (3, 100)}, range(1, 4), 0.02)
+    assert "week 2: expected at most 2.0% of the purchases to equal another one" in fault
+    assert "found 3.0% (3 of 100)" in fault
+
+
+def test_repriced__is_compared_with_the_usual_share_and_with_chance() -> None:
+    usual = {1: (300, 1000), 2: (280, 1000), 3: (320, 1000), 4: (310, 1000)}
+    (fault,) = repriced_faults(usual | {5: (40, 1000)}, range(1, 6), 0.3)
+    # The median is 30.5 %: 0.3 times that of 1,000 items are 91.5; three standard deviations are 43.7.
+    assert "week 5: expected at least 9.2% of the items to have another price" in fault
+    assert "found 4.0% (40 of 1,000)" in fault
+    assert repriced_faults(usual | {5: (48, 1000)}, range(1, 6), 0.3) == []
+    assert repriced_faults(usual | {5: (0, 15)}, range(1, 6), 0.3) == [], "none of 15 is chance"
+    assert repriced_faults(dict.fromkeys(range(1, 6), (0, 1000)), range(1, 6), 0.3) == [], (
+        "a shop of fixed prices"
+    )

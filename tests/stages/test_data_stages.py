@@ -153,8 +153,9 @@ def test_validate_data__fails_with_a_report_when_a_rule_is_broken(tmp_path: Path
     assert done.returncode != 0
     assert "event_id_unique broken in 2 rows" in done.stderr
     assert "week 6: expected between 20 and 80 events" in done.stderr
+    assert "week 6: expected between 20 and 80 shoppers who bought something" in done.stderr
     assert "about an item that is not in items, found 4.7% (10, for example" in done.stderr
-    assert len(read_json(tmp_path / "reports/validation.json")["faults"]) == 3
+    assert len(read_json(tmp_path / "reports/validation.json")["faults"]) == 4
     assert not (tmp_path / "data/validated").exists(), "nothing goes on from here"
 
 
