@@ -51,7 +51,8 @@ HOUR_MIX = BatchRule(
 )
 REPEATED = BatchRule(
     "repeated",
-    "at most {repeated_share_limit} of a landed week's purchases equal another one of the week in all but the event id",
+    "the share of a landed week's purchases that equal another one of the week in all but the event id is at most "
+    f"{{repeated_share_limit}} above its median in the {WEEKS_COMPARED} weeks before it",
     ("repeated_share_limit",),
 )
 REPRICED = BatchRule(

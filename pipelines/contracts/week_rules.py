@@ -101,19 +101,26 @@ def repeated_faults(repeated: Mapping[int, Part], weeks: range, limit: float) ->
     """Weeks in which purchases are there again under other event ids.
 
     Args:
-        repeated: Purchases that another one equals in all but the id, and all purchases, per shop week.
-        weeks: The judged weeks.
-        limit: Largest share.
+        repeated: Purchases that another one equals in all but the id, and all purchases, per shop week. Some are usual
+            where a till writes a line for each piece.
+        weeks: The judged weeks; those without four weeks before them in ``repeated`` are not judged.
+        limit: Largest share above the median share of the four weeks before.
     """
-    return [
-        f"events: week {week}: expected at most {limit:.1%} of the purchases to equal another one in shopper, item, "
-        f"basket, time, quantity and value, found {part / whole:.1%} ({part:,} of {whole:,}); the export holds rows "
-        "twice under ids of their own: export the week again, or raise validate_data.repeated_share_limit in "
-        "params.yaml where a line may be told twice"
-        for week in weeks
-        for part, whole in [repeated.get(week, (0, 0))]
-        if part > limit * whole
-    ]
+    faults = []
+    for week in weeks:
+        before = [repeated[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in repeated]
+        part, whole = repeated.get(week, (0, 0))
+        if len(before) < WEEKS_COMPARED or not whole:
+            continue
+        usual = median(again / lines for again, lines in before)
+        if part > (usual + limit) * whole:
+            faults.append(
+                f"events: week {week}: expected at most {usual + limit:.1%} of the purchases to equal another one in "
+                f"shopper, item, basket, time, quantity and value ({limit:.1%} above the median of {_compared(week)}), "
+                f"found {part / whole:.1%} ({part:,} of {whole:,}); the export holds rows twice under other ids: "
+                "export the week again, or raise validate_data.repeated_share_limit in params.yaml"
+            )
+    return faults
 
 
 def repriced_faults(repriced: Mapping[int, Part], weeks: range, low: float) -> list[str]:

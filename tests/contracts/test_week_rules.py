@@ -327,10 +327,13 @@ def test_hours__names_the_move_that_brings_them_back() -> None:
     assert hours_faults(weeks, range(1, 4), 0.11) == []
 
 
-def test_repeated__is_a_share_of_the_purchases() -> None:
-    (fault,) = repeated_faults({1: (2, 100), 2: (3, 100)}, range(1, 4), 0.02)
-    assert "week 2: expected at most 2.0% of the purchases to equal another one" in fault
-    assert "found 3.0% (3 of 100)" in fault
+def test_repeated__is_compared_with_the_usual_share() -> None:
+    usual = {1: (10, 100), 2: (20, 200), 3: (9, 100), 4: (11, 100)}
+    (fault,) = repeated_faults(usual | {5: (13, 100)}, range(1, 6), 0.02)
+    assert "week 5: expected at most 12.0% of the purchases to equal another one" in fault
+    assert "(2.0% above the median of weeks 1 to 4), found 13.0% (13 of 100)" in fault
+    assert repeated_faults(usual | {5: (12, 100)}, range(1, 6), 0.02) == []
+    assert repeated_faults({5: (100, 100)}, range(1, 6), 0.02) == [], "nothing to compare with"
 
 
 def test_repriced__is_compared_with_the_usual_share_and_with_chance() -> None:
