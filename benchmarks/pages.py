@@ -3,8 +3,8 @@
 A report given is taken over with its picture; the page of each report that is there is written anew.
 """
 
+import argparse
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -106,6 +106,8 @@ def take_over(report: Path, folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    for given in sys.argv[1:]:
-        take_over(Path(given))
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
+    asked.add_argument("reports", nargs="*", type=Path, help="report.json of runs to take over first")
+    for given in asked.parse_args().reports:
+        take_over(given)
     write_pages()
