@@ -211,6 +211,7 @@ class DecidePackage(Section):
 
     p99_ms_limit: float = Field(gt=0)
     memory_mib_limit: float = Field(gt=0)
+    memory_growth_kib_limit: float = Field(gt=0)
     ready_seconds_limit: float = Field(gt=0)
     known_queries_min: int = Field(ge=1)
     timed_requests: int = Field(ge=100)

@@ -137,7 +137,9 @@ def _ask(policy: DecidePackage, trial: BentoOnTrial, queries: list[KnownQuery], 
         wrong = _wrong_answers(trial, queries)
         seen = replace(seen, queries_asked=len(queries), wrong_answers=wrong)
         if queries:
-            seen = replace(seen, latencies_ms=time_requests(trial, queries, policy.timed_requests))
+            timed = time_requests(trial, queries, policy.timed_requests)
+            growth = timed.memory_growth_kib
+            seen = replace(seen, latencies_ms=timed.latencies_ms, memory_growth_kib=growth)
     except RehearsalError as error:
         seen = replace(seen, start_fault=str(error))
     except Exception as error:  # a Bento that breaks off a connection or answers no JSON is refused, too

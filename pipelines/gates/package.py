@@ -1,7 +1,7 @@
 """The package gate: does the built Bento start, answer as it did offline, fast and small enough?"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.domain import Check, Decision, Verdict
 from pipelines.gates.quality import worst
@@ -21,6 +21,7 @@ class Rehearsal:
         wrong_answers: One sentence for each answer that differs from the offline one.
         latencies_ms: Of each timed request.
         peak_memory_mib: Most that all its processes held together.
+        memory_growth_kib: How much more they held after the timed requests than before, per request.
         left_behind: Processes that were still there after it was asked to stop.
     """
 
@@ -32,6 +33,7 @@ class Rehearsal:
     wrong_answers: tuple[str, ...] = ()
     latencies_ms: tuple[float, ...] = ()
     peak_memory_mib: float | None = None
+    memory_growth_kib: float | None = None
     left_behind: int = 0
 
 
@@ -56,6 +58,7 @@ def decide(policy: DecidePackage, seen: Rehearsal, dirty: str = "") -> Decision:
             "ms at the 99th percentile",
         ),
         _limit("peak_memory_mib", seen.peak_memory_mib, policy.memory_mib_limit, "MiB at most"),
+        _keeps_no_memory(policy, seen.memory_growth_kib),
         _words(
             "stops",
             f"{seen.left_behind} processes were left after SIGTERM" if seen.left_behind else "",
@@ -99,6 +102,15 @@ def _known_queries(policy: DecidePackage, seen: Rehearsal) -> Check:
     else:
         verdict, message = Verdict.PASS, f"{asked} known queries were answered as offline, items and scores"
     return Check("known_queries", verdict, float(asked - wrong), float(needed), message)
+
+
+def _keeps_no_memory(policy: DecidePackage, growth: float | None) -> Check:
+    limit = policy.memory_growth_kib_limit
+    check = _limit("memory_growth_kib", growth, limit, "KiB more held after each answer")
+    if check.verdict is not Verdict.FAIL:
+        return check
+    advice = "look for what the serving code keeps of every request, or a cache without a bound"
+    return replace(check, message=f"{check.message}: {advice}")
 
 
 def _committed(policy: DecidePackage, dirty: str) -> Check:

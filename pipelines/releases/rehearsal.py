@@ -139,8 +139,8 @@ class BentoOnTrial:
         content = json.loads(answer.read())
         return answer.status, content if isinstance(content, dict) else {}
 
-    def measure_memory(self) -> None:
-        """Add up what its processes hold now, and keep the most seen."""
+    def measure_memory(self) -> float:
+        """Add up what its processes hold now in MiB, and keep the most seen."""
         total = 0
         for process in self._members():
             try:
@@ -148,6 +148,7 @@ class BentoOnTrial:
             except psutil.Error:
                 continue
         self.peak_memory_mib = max(self.peak_memory_mib, total / 2**20)
+        return total / 2**20
 
     def last_words(self) -> str:
         """What its log says went wrong: the errors in it, the first ones, or else its end."""
@@ -217,10 +218,25 @@ def difference(query: KnownQuery, answer: Mapping[str, Any]) -> str:
     return ""
 
 
-def time_requests(trial: BentoOnTrial, queries: Sequence[KnownQuery], count: int) -> tuple[float, ...]:
-    """Milliseconds of ``count`` requests, one after another, after a tenth as many to warm up."""
-    measured = []
+@dataclass(frozen=True)
+class TimedRequests:
+    """What requests took.
+
+    Attributes:
+        latencies_ms: Of each.
+        memory_growth_kib: How much more all processes held after them than before them, per request.
+    """
+
+    latencies_ms: tuple[float, ...]
+    memory_growth_kib: float
+
+
+def time_requests(trial: BentoOnTrial, queries: Sequence[KnownQuery], count: int) -> TimedRequests:
+    """Time ``count`` requests, one after another, after a tenth as many to warm up."""
+    measured, before = [], 0.0
     for number in range(-(count // 10), count):
+        if number == 0:
+            before = trial.measure_memory()
         query = queries[number % len(queries)]
         started = time.perf_counter()
         status, _ = trial.ask(
@@ -232,7 +248,7 @@ def time_requests(trial: BentoOnTrial, queries: Sequence[KnownQuery], count: int
             measured.append((time.perf_counter() - started) * 1000)
         if number % 50 == 0:
             trial.measure_memory()
-    return tuple(measured)
+    return TimedRequests(tuple(measured), (trial.measure_memory() - before) * 1024 / count)
 
 
 def free_ports(count: int) -> list[int]:

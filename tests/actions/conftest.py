@@ -17,6 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 POLICY = {
     "p99_ms_limit": 1000,
     "memory_mib_limit": 2000,
+    "memory_growth_kib_limit": 48,
     "ready_seconds_limit": 60,
     "known_queries_min": 2,
     "timed_requests": 100,

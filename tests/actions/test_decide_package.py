@@ -81,6 +81,24 @@ def test_decide_package__passes_a_good_bento(here: Settings, built: Path, tmp_pa
     assert "1 file not committed (x)" in check(result, "code_is_committed")["message"]
     assert 0 < check(result, "p99_latency_ms")["observed"] < 1000
     assert 50 < check(result, "peak_memory_mib")["observed"] < 2000
+    assert check(result, "memory_growth_kib")["verdict"] == "PASS"
+
+
+def test_decide_package__a_bento_that_keeps_64_kib_of_each_answer_is_refused(
+    here: Settings, ledger: Ledger, built: Path, tmp_path: Path
+) -> None:
+    workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
+    file = bento_of(workspace) / "src" / "serving" / "recommender.py"
+    asks = "            return self._model.recommend(history, now, k, observe=observe)\n"
+    code = file.read_text()
+    assert code.count(asks) == 1
+    code = code.replace(asks, "            KEPT.append(b'x' * 65536)\n" + asks)
+    file.write_text(code.replace("class Recommender:\n", "KEPT = []\n\n\nclass Recommender:\n"))
+    result = decide_package(here, ledger, workspace)
+    assert result["verdict"] == "FAIL"
+    failed = [found["name"] for found in result["checks"] if found["verdict"] == "FAIL"]
+    assert failed == ["memory_growth_kib"]
+    assert "more held after each answer" in check(result, "memory_growth_kib")["message"]
 
 
 def test_decide_package__wrong_answer_fails_with_place_and_items(

@@ -11,6 +11,7 @@ from pipelines.params import DecidePackage
 POLICY = DecidePackage(
     p99_ms_limit=20,
     memory_mib_limit=500,
+    memory_growth_kib_limit=24,
     ready_seconds_limit=30,
     known_queries_min=3,
     timed_requests=100,
@@ -22,6 +23,7 @@ GOOD = Rehearsal(
     queries_asked=3,
     latencies_ms=(1.0,) * 99 + (30.0,),
     peak_memory_mib=300.0,
+    memory_growth_kib=2.0,
 )
 
 
@@ -47,6 +49,11 @@ def test_decide__passes_what_holds_every_limit() -> None:
         ({"wrong_answers": ("user 1: expected 5, found 6",)}, "known_queries", "expected 5, found 6"),
         ({"latencies_ms": (1.0,) * 98 + (21.0, 30.0)}, "p99_latency_ms", "21.0"),
         ({"peak_memory_mib": 501.0}, "peak_memory_mib", "501.0"),
+        (
+            {"memory_growth_kib": 64.0},
+            "memory_growth_kib",
+            "64.0 KiB more held after each answer; the policy allows 24",
+        ),
         ({"left_behind": 2}, "stops", "2 processes"),
     ],
 )
@@ -66,6 +73,7 @@ def test_decide__fails_with_words(change: dict[str, object], check: str, words: 
         ({"queries_asked": 2}, "known_queries"),
         ({"latencies_ms": ()}, "p99_latency_ms"),
         ({"peak_memory_mib": None}, "peak_memory_mib"),
+        ({"memory_growth_kib": None}, "memory_growth_kib"),
     ],
 )
 def test_decide__too_little_is_no_evidence(change: dict[str, object], check: str) -> None:
