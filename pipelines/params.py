@@ -41,6 +41,7 @@ class ValidateData(Section):
     freshness_hours_limit: float = Field(gt=0)
     category_mix_limit: float = Field(gt=0, le=1)
     hour_mix_limit: float = Field(gt=0, le=1)
+    night_share_limit: float = Field(gt=0, le=1)
     repeated_share_limit: float = Field(ge=0, le=1)
     repriced_share_low: float = Field(ge=0, le=1)
 

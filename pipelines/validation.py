@@ -13,6 +13,8 @@ from pipelines.contracts.catalog_rules import unjoined_rows, unknown_item_faults
 from pipelines.contracts.checkpoint import Finding, Subject
 from pipelines.contracts.judging import finding_faults
 from pipelines.params import ValidateData
+from pipelines.volumes import week_column
+from pipelines.weeks import ShopCalendar
 
 
 def known_at(events: pa.Table, as_of: datetime) -> pa.Table:
@@ -37,6 +39,16 @@ def subjects(tables: Mapping[str, pa.Table], as_of: datetime) -> list[Subject]:
     """What Great Expectations judges: every accepted row keeps every rule, and keys are unique."""
     judged = [name for name, table in tables.items() if table.num_rows or name in ("events", "items")]
     return [Subject(CONTRACTS[name], tables[name], as_of) for name in judged]
+
+
+def catalog_faults(
+    tables: Mapping[str, pa.Table], calendar: ShopCalendar, week: int, limit: float
+) -> list[str]:
+    """Whether the catalog knows what was done in one week: an old one knows most of the year, and not what is new."""
+    events = tables["events"]
+    newest = events.filter(pc.equal(week_column(events, calendar), week)) if events.num_rows else events
+    item_ids = tables["items"]["item_id"].combine_chunks()
+    return unknown_item_faults({"events": newest}, item_ids, limit, f" of week {week}")
 
 
 def report(

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.contracts.batch_rules import WEEKS_COMPARED
+from pipelines.contracts.batch_rules import PRICE_WEEKS
 from pipelines.contracts.week_rules import Mix, Part
 from pipelines.weeks import ShopCalendar
 
@@ -125,7 +125,7 @@ def _mixes(rows: list[Any]) -> dict[int, Mix]:
 
 def _weeks(landed: range, calendar: ShopCalendar) -> pa.Table:
     """One week more than is compared: the first of these has its prices compared, too."""
-    weeks = range(landed[0] - WEEKS_COMPARED - 1, landed[-1] + 1)
+    weeks = range(landed[0] - PRICE_WEEKS - 1, landed[-1] + 1)
     moments = pa.timestamp("us", tz="UTC")
     return pa.table(
         {

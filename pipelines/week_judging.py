@@ -6,6 +6,7 @@ from pipelines.contracts.week_rules import (
     freshness_faults,
     hours_faults,
     mix_faults,
+    night_faults,
     repeated_faults,
     repriced_faults,
     volume_faults,
@@ -33,6 +34,7 @@ def unlike_faults(landed: LandedWeeks, calendar: ShopCalendar, limits: ValidateD
         *volume_faults(counts.shoppers, weeks, low, high, "shoppers who bought something"),
         *mix_faults(counts.categories, weeks, limits.category_mix_limit),
         *hours_faults(counts.hours, weeks, limits.hour_mix_limit),
+        *night_faults(counts.hours, weeks, limits.night_share_limit),
         *repeated_faults(counts.repeated, weeks, limits.repeated_share_limit),
         *repriced_faults(counts.repriced, weeks, limits.repriced_share_low),
     ]

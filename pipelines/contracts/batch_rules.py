@@ -6,6 +6,9 @@ The limits are keys of ``validate_data`` in ``params.yaml``; a name in braces st
 from pipelines.contracts.declaration import BatchRule
 
 WEEKS_COMPARED = 4
+PRICE_WEEKS = 8
+"""Prices that stood still for up to four weeks do not become usual among so many."""
+NIGHT_HOURS = range(2, 6)
 
 READABLE = BatchRule("readable", "the file opens and can be read to its end")
 COLUMNS = BatchRule("columns", "every column that may not be null is there, and no unknown column is")
@@ -49,6 +52,13 @@ HOUR_MIX = BatchRule(
     "it: the total variation distance is at most {hour_mix_limit} more than what chance gives",
     ("hour_mix_limit",),
 )
+NIGHT = BatchRule(
+    "night",
+    f"at most {{night_share_limit}} of a landed week's baskets are bought between {NIGHT_HOURS.start} and "
+    f"{NIGHT_HOURS.stop} o'clock of the shop's day: else its times are those of another time zone, which no week "
+    "before it shows where all of them are shifted",
+    ("night_share_limit",),
+)
 REPEATED = BatchRule(
     "repeated",
     "the share of a landed week's purchases that equal another one of the week in all but the event id is at most "
@@ -58,7 +68,7 @@ REPEATED = BatchRule(
 REPRICED = BatchRule(
     "repriced",
     "of the items sold in a landed week and in the one before it, at least {repriced_share_low} times the share that "
-    f"was usual in the {WEEKS_COMPARED} weeks before have another median price: else prices are out of "
+    f"was usual in the {PRICE_WEEKS} weeks before have another median price: else prices are out of "
     "date",
     ("repriced_share_low",),
 )

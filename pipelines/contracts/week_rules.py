@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from statistics import median
 
-from pipelines.contracts.batch_rules import WEEKS_COMPARED
+from pipelines.contracts.batch_rules import NIGHT_HOURS, PRICE_WEEKS, WEEKS_COMPARED
 
 Mix = Mapping[str, int]
 """Counts by name."""
@@ -97,6 +97,29 @@ def hours_faults(hours: Mapping[int, Mix], weeks: range, limit: float) -> list[s
     ]
 
 
+def night_faults(hours: Mapping[int, Mix], weeks: range, limit: float) -> list[str]:
+    """Weeks that are bought at night; needs no weeks before, which may be shifted alike.
+
+    Args:
+        hours: Baskets by hour of the shop's day, ``"0"`` to ``"23"``, per shop week.
+        weeks: The judged weeks.
+        limit: Largest share of the baskets between 2 and 6 o'clock.
+    """
+    shares = {
+        week: sum(mix.get(str(hour), 0) for hour in NIGHT_HOURS) / sum(mix.values())
+        for week in weeks
+        if (mix := hours.get(week))
+    }
+    return [
+        f"events: week {week}: expected at most {limit:.1%} of the baskets between {NIGHT_HOURS.start} and "
+        f"{NIGHT_HOURS.stop} o'clock of the shop's day, found {share:.1%}; look for local times that were taken for "
+        "UTC, or the other way round, and for shop.timezone in params.yaml, or raise validate_data.night_share_limit "
+        "there where shoppers do buy at night"
+        for week, share in shares.items()
+        if share > limit
+    ]
+
+
 def repeated_faults(repeated: Mapping[int, Part], weeks: range, limit: float) -> list[str]:
     """Weeks in which purchases are there again under other event ids.
 
@@ -128,12 +151,12 @@ def repriced_faults(repriced: Mapping[int, Part], weeks: range, low: float) -> l
 
     Args:
         repriced: Items whose price is not that of the week before, and all sold in both, per shop week.
-        weeks: The judged weeks; those without four weeks before them in ``repriced`` are not judged.
-        low: Smallest share, by the median share of the four weeks before; beyond three standard deviations of chance.
+        weeks: The judged weeks; those without four of the eight weeks before them in ``repriced`` are not judged.
+        low: Smallest share, by the median share of the eight weeks before; beyond three standard deviations of chance.
     """
     faults = []
     for week in weeks:
-        before = [repriced[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in repriced]
+        before = [repriced[earlier] for earlier in range(week - PRICE_WEEKS, week) if earlier in repriced]
         part, whole = repriced.get(week, (0, 0))
         if len(before) < WEEKS_COMPARED or not whole:
             continue
@@ -141,9 +164,9 @@ def repriced_faults(repriced: Mapping[int, Part], weeks: range, low: float) -> l
         if part < low * usual * whole - 3 * math.sqrt(usual * (1 - usual) * whole):
             faults.append(
                 f"events: week {week}: expected at least {low * usual:.1%} of the items to have another price than in "
-                f"the week before ({low:g} times the median of {_compared(week)}), found {part / whole:.1%} "
-                f"({part:,} of {whole:,}); look for prices that are no longer brought up to date, or lower "
-                "validate_data.repriced_share_low in params.yaml"
+                f"the week before ({low:g} times the median of weeks {week - PRICE_WEEKS} to {week - 1}), found "
+                f"{part / whole:.1%} ({part:,} of {whole:,}); look for prices that are no longer brought up "
+                "to date, or lower validate_data.repriced_share_low in params.yaml"
             )
     return faults
 

@@ -12,7 +12,7 @@ from pipelines.contracts.checkpoint import run_checkpoint
 from pipelines.contracts.versions import read_accepted
 from pipelines.params import load_params
 from pipelines.tables import read_json, write_json, write_table
-from pipelines.validation import in_order, known_at, report, subjects
+from pipelines.validation import catalog_faults, in_order, known_at, report, subjects
 from pipelines.volumes import week_counts
 from pipelines.week_counting import LandedWeeks
 from pipelines.week_judging import unlike_faults
@@ -31,7 +31,10 @@ def main() -> None:
     weeks = week_counts(tables["events"], calendar := ShopCalendar.of(params.shop))
     decided = LandedWeeks(tables["events"], range(clock["week"], clock["week"] + 1), [], tables["items"])
     # Again, all together: what was accepted may have been judged beside fewer weeks, or by other limits.
-    of_the_week = unlike_faults(decided, calendar, params.validate_data)
+    of_the_week = [
+        *unlike_faults(decided, calendar, params.validate_data),
+        *catalog_faults(tables, calendar, clock["week"], params.validate_data.unjoined_share_limit),
+    ]
     said = report(tables, findings, weeks, of_the_week, params.validate_data, clock["week"])
     write_json(Path("reports/validation.json"), said)
     if said["faults"]:

@@ -1,6 +1,7 @@
 """Rules about whole weeks and about the catalog: worked out by hand, then on every week of the default shop."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipelines.contracts.week_rules import (
     freshness_faults,
     hours_faults,
     mix_faults,
+    night_faults,
     repeated_faults,
     repriced_faults,
     volume_faults,
@@ -32,7 +34,7 @@ from pipelines.sources.complete_journey import CompleteJourney
 from pipelines.tables import write_table
 from pipelines.volumes import week_counts
 from pipelines.week_counting import LandedWeeks, count_weeks
-from pipelines.week_judging import week_faults
+from pipelines.week_judging import unlike_faults, week_faults
 from pipelines.weeks import ShopCalendar
 
 PARAMS = load_params(CHECKOUT / "params.yaml")
@@ -179,10 +181,11 @@ def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]
         ],
         "category_mix_limit": _beyond_chance(mixes),
         "hour_mix_limit": _beyond_chance(found.hours),
+        "night_share_limit": [_at_night(found.hours[week]) for week in weeks],
         "repeated_share_limit": [part / whole for part, whole in found.repeated.values()],
         "repriced_share_low": [
-            shares[week] / median(shares[earlier] for earlier in range(week - 4, week))
-            for week in range(6, 54)
+            shares[week] / median(shares[earlier] for earlier in range(week - 8, week))
+            for week in range(10, 54)
         ],
     }
     digits = {
@@ -208,6 +211,10 @@ def _beyond_chance(mixes: dict[int, dict[str, int]]) -> list[float]:
     return [
         distance(mixes[week], usual) - chance_distance(mixes[week], usual) for week, usual in before.items()
     ]
+
+
+def _at_night(hours: Mapping[str, int]) -> float:
+    return sum(hours.get(str(hour), 0) for hour in range(2, 6)) / sum(hours.values())
 
 
 def test_counts__of_history_and_batch_are_those_of_both_together(
@@ -327,6 +334,41 @@ def test_hours__names_the_move_that_brings_them_back() -> None:
     assert hours_faults(weeks, range(1, 4), 0.11) == []
 
 
+def test_night__is_told_from_two_to_six_without_weeks_before() -> None:
+    week = {3: {"1": 90, "2": 5, "5": 5, "6": 90}}
+    # 10 of 190 baskets are 5.26 %: one and six o'clock are no night.
+    assert night_faults(week, range(3, 5), 0.0527) == []
+    (fault,) = night_faults(week, range(3, 5), 0.0526)
+    assert "week 3: expected at most 5.3% of the baskets between 2 and 6 o'clock" in fault
+    assert "look for local times that were taken for UTC" in fault
+
+
+def test_whole_history_five_hours_early__is_found_by_its_nights_alone(year: dict[str, pa.Table]) -> None:
+    earlier = pc.subtract(year["events"]["occurred_at"], pa.scalar(timedelta(hours=5)))
+    spoilt = year["events"].set_column(
+        year["events"].column_names.index("occurred_at"), "occurred_at", earlier
+    )
+    landed = LandedWeeks(spoilt, range(6, 54), [], year["items"])
+    faults = unlike_faults(landed, CALENDAR, LIMITS)
+    assert len(faults) == 48
+    assert all("o'clock of the shop's day" in fault for fault in faults)
+    nights = count_weeks(landed, CALENDAR).hours
+    least = min(_at_night(nights[week]) for week in range(6, 54))
+    assert f"at least {least:.1%} of its baskets are bought at night" in render_index(LIMITS)
+
+
+def test_prices_of_four_weeks_at_the_first_one__are_found_though_three_weeks_before_stood_still(
+    year: dict[str, pa.Table],
+) -> None:
+    frame = year["events"].to_pandas()
+    price = (frame["value"] / frame["quantity"]).groupby(frame["item_id"]).transform("first")
+    rows = (frame["occurred_at"] >= CALENDAR.start(50)) & (frame["event_type"] == "purchase")
+    frame.loc[rows, "value"] = (price * frame["quantity"])[rows].round(2)
+    spoilt = pa.Table.from_pandas(frame, year["events"].schema, preserve_index=False)
+    (fault,) = unlike_faults(LandedWeeks(spoilt, range(53, 54), [], year["items"]), CALENDAR, LIMITS)
+    assert "times the median of weeks 45 to 52" in fault
+
+
 def test_repeated__is_compared_with_the_usual_share() -> None:
     usual = {1: (10, 100), 2: (20, 200), 3: (9, 100), 4: (11, 100)}
     (fault,) = repeated_faults(usual | {5: (13, 100)}, range(1, 6), 0.02)
@@ -346,4 +388,8 @@ def test_repriced__is_compared_with_the_usual_share_and_with_chance() -> None:
     assert repriced_faults(usual | {5: (0, 15)}, range(1, 6), 0.3) == [], "none of 15 is chance"
     assert repriced_faults(dict.fromkeys(range(1, 6), (0, 1000)), range(1, 6), 0.3) == [], (
         "a shop of fixed prices"
+    )
+    still = {week: (300, 1000) if week < 7 else (10, 1000) for week in range(1, 10)}
+    assert len(repriced_faults(still, range(9, 10), 0.3)) == 1, (
+        "still since week 7, which is not the usual yet"
     )

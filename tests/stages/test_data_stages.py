@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines.contracts import CONTRACTS, EVENTS, REFERENCE, REVIEWS
+from pipelines.contracts import CONTRACTS, EVENTS, ITEMS, REFERENCE, REVIEWS
 from pipelines.contracts.samples import sample_rows
 from pipelines.evaluation.folds import read_folds
 from pipelines.evaluation.splits import targets_sha256
@@ -18,7 +18,7 @@ from pipelines.evaluation.truth import read_histories
 from pipelines.params import load_params
 from pipelines.settings import CHECKOUT
 from pipelines.tables import read_json, read_table, sha256, write_json, write_table
-from pipelines.validation import known_at
+from pipelines.validation import catalog_faults, known_at
 from pipelines.weeks import ShopCalendar
 
 CALENDAR = ShopCalendar.of(load_params(CHECKOUT / "params.yaml").shop)
@@ -155,8 +155,24 @@ def test_validate_data__fails_with_a_report_when_a_rule_is_broken(tmp_path: Path
     assert "week 6: expected between 20 and 80 events" in done.stderr
     assert "week 6: expected between 20 and 80 shoppers who bought something" in done.stderr
     assert "about an item that is not in items, found 4.7% (10, for example" in done.stderr
-    assert len(read_json(tmp_path / "reports/validation.json")["faults"]) == 4
+    assert (
+        "events of week 6: expected at most 2.0% about an item that is not in items, found 100.0%"
+        in done.stderr
+    )
+    assert len(read_json(tmp_path / "reports/validation.json")["faults"]) == 5
     assert not (tmp_path / "data/validated").exists(), "nothing goes on from here"
+
+
+def test_catalog_faults__look_at_the_week_alone() -> None:
+    new = week_events(6, {"item_id": "new"}).slice(0, 1)
+    events = pa.concat_tables([*(week_events(week) for week in range(1, 6)), week_events(6).slice(1), new])
+    tables = {"events": events, "items": sample_rows(ITEMS, 3)}
+    # One of 40 in the week is 2.5 %; of all 240 it is 0.4 %.
+    (fault,) = catalog_faults(tables, CALENDAR, 6, 0.02)
+    assert "events of week 6: expected at most 2.0%" in fault
+    assert "found 2.5% (1, for example 'new')" in fault
+    assert catalog_faults(tables, CALENDAR, 5, 0.02) == []
+    assert catalog_faults(tables, CALENDAR, 6, 0.025) == []
 
 
 def test_validate_data__names_a_missing_input(tmp_path: Path) -> None:
