@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.tables import read_json
+from pipelines.tables import read_json, write_json
 
 FOLDS = ("validation", "holdout")
+BUILT_FOR = "built_for.json"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,17 @@ def read_folds(path: Path = Path("data/split/split.json")) -> dict[str, Moment]:
     """The moments of both folds, from ``split.json``."""
     described = read_json(path)
     return {fold: _moment(described[fold]) for fold in FOLDS}
+
+
+def write_built_for(features: Path, moment: Moment) -> None:
+    """State beside a fold's features which moment they were built for."""
+    write_json(features / BUILT_FOR, {"week": moment.week, "at_us": moment.at_us})
+
+
+def read_built_for(features: Path) -> int:
+    """The shop week that a fold's features were built for; 0 where they do not say."""
+    file = features / BUILT_FOR
+    return int(read_json(file)["week"]) if file.is_file() else 0
 
 
 def _moment(fold: dict[str, Any]) -> Moment:

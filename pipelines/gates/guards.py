@@ -42,6 +42,19 @@ def past_only(latest_us: int, moment_us: int) -> Check:
     return Check("past_only", Verdict.PASS if fine else Verdict.FAIL, None, None, words)
 
 
+def features_of_the_week(built_for: int, week: int) -> Check:
+    """What the candidate was fitted on was built for the moment at which the holdout week begins."""
+    fine = built_for == week
+    found = f"for week {built_for}" if built_for else "before features said for which week"
+    words = (
+        f"the features were built for week {week}, which is the holdout"
+        if fine
+        else f"the features were built {found}, the holdout is week {week}: run build_features again, then every "
+        "stage after it"
+    )
+    return Check("features_of_the_week", Verdict.PASS if fine else Verdict.FAIL, None, None, words)
+
+
 def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name: str) -> Check:
     """A gain over the best baseline that no honest model has had is a leak until somebody has looked."""
     limit = policy.plausible_gain_limit

@@ -17,6 +17,7 @@ from pipelines.gates.guards import (
     Lists,
     best_baseline,
     covers_the_catalog,
+    features_of_the_week,
     is_not_concentrated,
     past_only,
     plausible_gain,
@@ -44,6 +45,7 @@ class Evidence:
         lists: Per system, what its lists are like as a whole.
         latest_us: When the latest event of the histories happened that were asked with, microseconds since the epoch.
         moment_us: When the holdout week began.
+        features_of_week: The week that the features say they were built for, 0 where they say nothing.
     """
 
     week: int
@@ -55,6 +57,7 @@ class Evidence:
     lists: Mapping[str, Lists]
     latest_us: int
     moment_us: int
+    features_of_week: int
 
 
 def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
@@ -62,6 +65,7 @@ def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
     checks = [
         _holdout_is_frozen(evidence),
         past_only(evidence.latest_us, evidence.moment_us),
+        features_of_the_week(evidence.features_of_week, evidence.week),
         _enough_households(policy, evidence),
         _champion_check(policy, evidence),
         *(_superior(policy, evidence, baseline) for baseline in policy.baselines),

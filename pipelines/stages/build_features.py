@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.evaluation.folds import Moment, read_folds
+from pipelines.evaluation.folds import Moment, read_folds, write_built_for
 from pipelines.features.engines import Build, open_engine
 from pipelines.features.lineage import refuse_beyond_reach
 from pipelines.features.spark_session import SparkPlace
@@ -10,7 +10,7 @@ from pipelines.features.views import read_view
 from pipelines.params import load_params
 from pipelines.settings import settings
 
-VALIDATED = Path("data/validated")
+VALIDATED, FEATURES = Path("data/validated"), Path("data/features")
 
 
 def main() -> None:
@@ -22,6 +22,7 @@ def main() -> None:
         for fold, moment in read_folds().items():
             for name, count in _build_fold(build, params.views, fold, moment).items():
                 print(f"{fold}: {name} {count:,} rows", flush=True)
+            write_built_for(FEATURES / fold, moment)
 
 
 def _build_fold(build: Build, views: tuple[str, ...], fold: str, moment: Moment) -> dict[str, int]:
@@ -31,7 +32,7 @@ def _build_fold(build: Build, views: tuple[str, ...], fold: str, moment: Moment)
         VALIDATED / "items.parquet",
         moment.at_us,
         moment.week,
-        Path("data/features") / fold,
+        FEATURES / fold,
         moment.history_from,
         users=VALIDATED / "users.parquet",
         promotions=VALIDATED / "promotions.parquet",

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.domain import History, Recommendation
-from pipelines.evaluation.folds import Moment, read_folds
+from pipelines.evaluation.folds import Moment, read_built_for, read_folds
 from pipelines.evaluation.lists import Lists, score_bundle
 from pipelines.evaluation.measure import measure_lists
 from pipelines.evaluation.report import build_report, read_grouping
@@ -45,6 +45,7 @@ def main() -> None:
     report = build_report(moment.week, per_user, lists, truth, grouping, params)
     report["holdout_sha256"] = targets_sha256(read_table(Path("data/split") / f"{FOLD}_targets.parquet"))
     report["histories_until_us"] = int(asked.times.max())
+    report["features_of_week"] = read_built_for(Path("data/features") / FOLD)
     report["champion"] = champion_facts()
     write_json(REPORTS / "metrics.json", report)
     write_table(REPORTS / "per_user.parquet", pa.Table.from_pandas(per_user, preserve_index=False))

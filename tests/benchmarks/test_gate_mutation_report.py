@@ -23,7 +23,7 @@ def row(name: str, *caught_by: str, verdict: str = "FAIL") -> dict[str, Any]:
 
 
 def whole() -> dict[str, Any]:
-    rows = [row("label_leak", "plausible_gain"), row("small_memory_leak", verdict="PASS")]
+    rows = [row("label_leak", "plausible_gain"), row("shuffled_labels", verdict="PASS")]
     honest = [row("label_leak", verdict="PASS") | {"name": "honest-week-53-seed-7"}]
     data = {"name": "Complete Journey", "week": 53, "share": 0.1}
     return report(rows, honest, data, {"decide_promotion.minimum_households": 30}, ["stale_prices"])
@@ -82,9 +82,9 @@ def test_report__says_what_slips_through_and_which_check_would_catch_it(tmp_path
     assert {(one["system"], one["count"], one["of"]) for one in found["results"]} == {
         ("developed", 1, 1), ("unseen", 0, 1), ("all", 1, 2), ("honest", 0, 1),
     }  # fmt: skip
-    assert "| small_memory_leak | packaging | unseen | **nothing** | PASS |" in table(found)
+    assert "| shuffled_labels | labels | unseen | **nothing** | PASS |" in table(found)
     page = pages.render_page("gate_mutation", found)
-    assert "the slope, not the height" in page
+    assert "permuted-label probe" in page
     assert "Not run for want of time: stale_prices." in page
     draw(found, tmp_path / "gate_mutation.png")
     assert (tmp_path / "gate_mutation.png").stat().st_size > 5_000

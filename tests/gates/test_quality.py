@@ -39,7 +39,7 @@ def evidence(**means: float) -> Evidence:
     values = {name: candidate + shift + noise[name] - noise[name].mean() for name, shift in systems.items()}
     lists = dict.fromkeys(["blend", *values], Lists(coverage=0.1, concentration=0.3))
     slice_of = np.where(np.arange(1000) < 200, "new", "usual")
-    return Evidence(44, {"blend": candidate, **values}, None, "sha", "sha", slice_of, lists, 999, 1000)
+    return Evidence(44, {"blend": candidate, **values}, None, "sha", "sha", slice_of, lists, 999, 1000, 44)
 
 
 def verdicts(decision: Decision) -> dict[str, Verdict]:
@@ -104,3 +104,15 @@ def test_decide__a_champion_that_saw_the_holdout_cannot_be_compared() -> None:
 def test_decide__a_swapped_holdout_fails() -> None:
     decision = decide(POLICY, replace(evidence(), holdout_sha256="other"))
     assert verdicts(decision)["holdout_is_frozen"] is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("built_for", "words"), [(43, "were built for week 43"), (0, "before features said")]
+)
+def test_decide__features_of_another_week_fail_it(built_for: int, words: str) -> None:
+    decision = decide(POLICY, replace(evidence(), features_of_week=built_for))
+    assert decision.verdict is Verdict.FAIL
+    (check,) = (check for check in decision.checks if check.verdict is Verdict.FAIL)
+    assert check.name == "features_of_the_week"
+    assert words in check.message
+    assert "the holdout is week 44: run build_features again" in check.message

@@ -89,7 +89,9 @@ def test_override__of_what_needs_none_is_refused(ledger, kind, verdict, says):
         override_decision(ledger, decision, "Ada", "it is urgent", utc_now() + HOUR)
 
 
-@pytest.mark.parametrize("check", ["holdout_is_frozen", "past_only", "champion_unseen_holdout"])
+@pytest.mark.parametrize(
+    "check", ["holdout_is_frozen", "past_only", "features_of_the_week", "champion_unseen_holdout"]
+)
 def test_override__of_evidence_that_is_not_valid_is_refused(ledger, check):
     body = {"checks": [FAILED, FAILED | {"name": check}]}
     decision = ledger.record_decision("run-1", "quality", "FAIL", "it failed", body)
