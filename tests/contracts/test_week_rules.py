@@ -389,7 +389,7 @@ def test_repriced__is_compared_with_the_usual_share_and_with_chance() -> None:
     assert repriced_faults(dict.fromkeys(range(1, 6), (0, 1000)), range(1, 6), 0.3) == [], (
         "a shop of fixed prices"
     )
-    still = {week: (300, 1000) if week < 7 else (10, 1000) for week in range(1, 10)}
+    still = {week: (300, 1000) if week < 6 else (10, 1000) for week in range(1, 10)}
     assert len(repriced_faults(still, range(9, 10), 0.3)) == 1, (
-        "still since week 7, which is not the usual yet"
+        "still since week 6, which is not the usual yet"
     )
