@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipelines.domain import Decision
 from pipelines.evaluation.folds import read_folds
+from pipelines.gates.champions import Champion
 from pipelines.gates.guards import Lists
 from pipelines.gates.quality import Evidence, decide
 from pipelines.params import DecidePromotion, load_params
@@ -33,11 +34,11 @@ def read_evidence(policy: DecidePromotion) -> Evidence:
         index="user_id", columns="system", values=policy.metric
     ).sort_index()
     slice_of = rows.drop_duplicates("user_id").set_index("user_id")["slice"].reindex(wide.index)
-    champion, fold = metrics["champion"], read_folds()["holdout"]
+    fold = read_folds()["holdout"]
     return Evidence(
         week=metrics["week"],
         values={str(system): wide[system].to_numpy() for system in wide.columns},
-        champion_fitted_through=champion["fitted_through_week"] if champion else None,
+        champion=Champion.read(metrics["champion"]) if metrics["champion"] else None,
         holdout_sha256=metrics["holdout_sha256"],
         split_sha256=fold.targets_sha256,
         slice_of=slice_of.to_numpy().astype(np.str_),

@@ -11,7 +11,7 @@ from pipelines.domain import Check, Verdict
 from pipelines.gates.guards import Lists, _holm, best_baseline, past_only, plausible_gain, slices_hold
 from pipelines.gates.quality import decide
 from pipelines.params import DecidePromotion, GuardedSlices
-from tests.gates.test_quality import POLICY, evidence, verdicts
+from tests.gates.test_quality import POLICY, evidence, verdicts, with_champion
 
 HOUR = 3_600_000_000
 
@@ -97,10 +97,9 @@ def test_decide__lists_of_a_few_items_are_refused() -> None:
 
 
 def test_decide__lists_are_compared_with_the_champion_where_there_is_one() -> None:
-    honest = evidence(champion=-0.01)
+    honest = with_champion(champion=-0.01)
     narrow = honest.lists | {"champion": Lists(coverage=0.01, concentration=0.9)}
-    with_champion = replace(honest, champion_fitted_through=42, lists=narrow)
-    decision = decide(POLICY, with_champion)
+    decision = decide(POLICY, replace(honest, lists=narrow))
     (check,) = [check for check in decision.checks if check.name == "covers_the_catalog"]
     assert check.observed == pytest.approx(10.0)
     assert "those of champion 1.0%" in check.message
