@@ -60,7 +60,10 @@ def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name:
 
 def covers_the_catalog(policy: DecidePromotion, ours: Lists, reference: Lists, name: str) -> Check:
     """The candidate shows not much less of the catalog than the reference."""
-    ratio, limit = _ratio(ours.coverage, reference.coverage), policy.coverage_ratio_low
+    limit = policy.coverage_ratio_low
+    if reference.coverage <= 0:
+        return _shows_nothing("covers_the_catalog", limit, name)
+    ratio = ours.coverage / reference.coverage
     words = (
         f"the first ten places show {ours.coverage:.1%} of the catalog, those of {name} {reference.coverage:.1%}: "
         f"{ratio:.2f} times; the policy asks for {limit:g}"
@@ -70,7 +73,12 @@ def covers_the_catalog(policy: DecidePromotion, ours: Lists, reference: Lists, n
 
 def is_not_concentrated(policy: DecidePromotion, ours: Lists, reference: Lists, name: str) -> Check:
     """The candidate gives not many more of all places to a few items than the reference."""
-    ratio, limit = _ratio(ours.concentration, reference.concentration), policy.concentration_ratio_high
+    limit = policy.concentration_ratio_high
+    if reference.concentration <= 0:
+        return _shows_nothing("is_not_concentrated", limit, name)
+    if ours.concentration <= 0:
+        return _shows_nothing("is_not_concentrated", limit, "the candidate")
+    ratio = ours.concentration / reference.concentration
     words = (
         f"a hundredth of the catalog takes {ours.concentration:.1%} of all places, with {name} "
         f"{reference.concentration:.1%}: {ratio:.2f} times; the policy allows {limit:g}"
@@ -78,8 +86,10 @@ def is_not_concentrated(policy: DecidePromotion, ours: Lists, reference: Lists, 
     return Check("is_not_concentrated", Verdict.PASS if ratio <= limit else Verdict.FAIL, ratio, limit, words)
 
 
-def _ratio(ours: float, theirs: float) -> float:
-    return ours / theirs if theirs > 0 else 1.0
+def _shows_nothing(check: str, limit: float, name: str) -> Check:
+    """Empty lists are no reference, and cover or concentrate nothing."""
+    words = f"the lists of {name} show nothing, there is nothing to compare: look at its bundle and evaluate again"
+    return Check(check, Verdict.INSUFFICIENT_EVIDENCE, None, limit, words)
 
 
 @dataclass(frozen=True)

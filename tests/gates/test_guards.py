@@ -105,6 +105,21 @@ def test_decide__lists_are_compared_with_the_champion_where_there_is_one() -> No
     assert "those of champion 1.0%" in check.message
 
 
+@pytest.mark.parametrize(
+    ("empty", "named"), [("personal_frequency_decayed", None), ("blend", "the candidate")]
+)
+def test_decide__lists_that_show_nothing_are_no_evidence(empty: str, named: str | None) -> None:
+    honest = evidence()
+    nothing = replace(honest, lists=honest.lists | {empty: Lists(coverage=0.0, concentration=0.0)})
+    decision = decide(POLICY, nothing)
+    found = {check.name: check for check in decision.checks}
+    assert decision.verdict is not Verdict.PASS
+    assert found["is_not_concentrated"].verdict is Verdict.INSUFFICIENT_EVIDENCE
+    assert f"the lists of {named or empty} show nothing" in found["is_not_concentrated"].message
+    expected = Verdict.INSUFFICIENT_EVIDENCE if named is None else Verdict.FAIL
+    assert found["covers_the_catalog"].verdict is expected
+
+
 def test_decide__what_is_too_good_to_be_true_is_refused() -> None:
     # The best baseline has about .31 - .15: the candidate is nearly twice as good.
     decision = decide(POLICY, evidence(personal_frequency_decayed=-0.15))
