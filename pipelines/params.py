@@ -216,6 +216,7 @@ class DecidePackage(Section):
     known_queries_min: int = Field(ge=1)
     timed_requests: int = Field(ge=100)
     release_dirty: bool
+    licences_allowed: tuple[str, ...] = Field(min_length=1)
 
 
 class ReplayFeatures(Section):

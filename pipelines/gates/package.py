@@ -1,9 +1,11 @@
 """The package gate: does the built Bento start, answer as it did offline, fast and small enough?"""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipelines.domain import Check, Decision, Verdict
+from pipelines.gates.contents import licences_allowed, no_secrets
 from pipelines.gates.quality import worst
 from pipelines.params import DecidePackage
 
@@ -22,6 +24,8 @@ class Rehearsal:
         latencies_ms: Of each timed request.
         peak_memory_mib: Most that all its processes held together.
         left_behind: Processes that were still there after it was asked to stop.
+        licences: Of each library that its lock names, empty where it is not known.
+        secrets: One sentence for each secret in its files.
     """
 
     tag: str
@@ -33,6 +37,8 @@ class Rehearsal:
     latencies_ms: tuple[float, ...] = ()
     peak_memory_mib: float | None = None
     left_behind: int = 0
+    licences: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 def decide(policy: DecidePackage, seen: Rehearsal, dirty: str = "") -> Decision:
@@ -61,6 +67,8 @@ def decide(policy: DecidePackage, seen: Rehearsal, dirty: str = "") -> Decision:
             f"{seen.left_behind} processes were left after SIGTERM" if seen.left_behind else "",
             "no process was left after SIGTERM",
         ),
+        licences_allowed(policy, seen.licences),
+        no_secrets(seen.secrets),
         _committed(policy, dirty),
     )
     verdict = worst([check.verdict for check in checks])

@@ -15,6 +15,7 @@ POLICY = DecidePackage(
     known_queries_min=3,
     timed_requests=100,
     release_dirty=True,
+    licences_allowed=("Apache-2.0", "MIT"),
 )
 GOOD = Rehearsal(
     tag="shoploop:1",
@@ -22,6 +23,7 @@ GOOD = Rehearsal(
     queries_asked=3,
     latencies_ms=(1.0,) * 99 + (30.0,),
     peak_memory_mib=300.0,
+    licences={"numpy": "MIT"},
 )
 
 
@@ -48,6 +50,8 @@ def test_decide__passes_what_holds_every_limit() -> None:
         ({"latencies_ms": (1.0,) * 98 + (21.0, 30.0)}, "p99_latency_ms", "21.0"),
         ({"peak_memory_mib": 501.0}, "peak_memory_mib", "501.0"),
         ({"left_behind": 2}, "stops", "2 processes"),
+        ({"licences": {"planted": "GPL-3.0-only"}}, "licences_allowed", "planted (GPL-3.0-only)"),
+        ({"secrets": ("app.py, line 2: a private key",)}, "no_secrets", "app.py, line 2: a private key"),
     ],
 )
 def test_decide__fails_with_words(change: dict[str, object], check: str, words: str) -> None:
