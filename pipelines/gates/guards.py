@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain import Check, Verdict
-from pipelines.evaluation.bootstrap import Interval, mean_interval, resampled_means
+from pipelines.evaluation.bootstrap import Interval, mean_interval, paired_interval, resampled_means
 from pipelines.params import DecidePromotion
 
 Values = NDArray[np.float64]
@@ -40,6 +40,31 @@ def past_only(latest_us: int, moment_us: int) -> Check:
         "features know the future; see the views that were changed last"
     )
     return Check("past_only", Verdict.PASS if fine else Verdict.FAIL, None, None, words)
+
+
+def permuted_labels(policy: DecidePromotion, permuted: Mapping[str, Values], candidate: str) -> Check:
+    """Judged by what other households bought, the candidate is not surely above every baseline.
+
+    A list says then only which items sell in general; what is best at that is popularity of the weeks before. A
+    candidate that is surely better has seen what sells in the holdout week itself.
+    """
+    means = {name: float(values.mean()) for name, values in permuted.items()}
+    best = best_baseline(means, policy.baselines)
+    interval = paired_interval(
+        permuted[candidate],
+        permuted[best],
+        samples=policy.bootstrap_samples,
+        confidence=policy.confidence,
+        seed=policy.seed,
+    )
+    fine = interval.low <= 0
+    words = (
+        f"judged by what other households bought the candidate has {means[candidate]:.4f}, {best}, the best baseline "
+        f"there, {means[best]:.4f}: {interval.mean:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"
+    )
+    if not fine:
+        words += ": nothing of the past knows as well what sells in the holdout week; look for what it learned of it"
+    return Check("permuted_labels", Verdict.PASS if fine else Verdict.FAIL, interval.mean, None, words)
 
 
 def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name: str) -> Check:

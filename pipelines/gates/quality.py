@@ -21,6 +21,7 @@ from pipelines.gates.guards import (
     covers_the_catalog,
     is_not_concentrated,
     past_only,
+    permuted_labels,
     plausible_gain,
     slices_hold,
 )
@@ -39,6 +40,7 @@ class Evidence:
         week: The holdout week T.
         values: Per system, the policy's metric per household of the holdout, each of shape ``(households,)``
             in one order; ``champion`` is there when there is a champion.
+        permuted: The same, each household judged by what another one bought.
         champion: What is known of the champion beside its figures, None for a first model.
         holdout_sha256: Content hash of the holdout that was scored.
         split_sha256: Content hash that the split recorded when it froze the holdout.
@@ -50,6 +52,7 @@ class Evidence:
 
     week: int
     values: Mapping[str, NDArray[np.float64]]
+    permuted: Mapping[str, NDArray[np.float64]]
     champion: Champion | None
     holdout_sha256: str
     split_sha256: str
@@ -64,6 +67,7 @@ def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
     checks = [
         _holdout_is_frozen(evidence),
         past_only(evidence.latest_us, evidence.moment_us),
+        permuted_labels(policy, evidence.permuted, CANDIDATE),
         _enough_households(policy, evidence),
         *_champion_checks(policy, evidence),
         *(_superior(policy, evidence, baseline) for baseline in policy.baselines),

@@ -11,6 +11,7 @@ from pipelines.evaluation.folds import read_folds
 from pipelines.gates.champions import Champion
 from pipelines.gates.guards import Lists
 from pipelines.gates.quality import Evidence, decide
+from pipelines.metrics import PERMUTED
 from pipelines.params import DecidePromotion, load_params
 from pipelines.tables import read_json, read_table, write_json
 
@@ -30,14 +31,13 @@ def read_evidence(policy: DecidePromotion) -> Evidence:
     """The evidence of the workspace."""
     metrics = read_json(REPORTS / "metrics.json")
     rows = read_table(REPORTS / "per_user.parquet").to_pandas()
-    wide: pd.DataFrame = rows.pivot_table(
-        index="user_id", columns="system", values=policy.metric
-    ).sort_index()
+    wide, permuted = _by_system(rows, policy.metric), _by_system(rows, PERMUTED + policy.metric)
     slice_of = rows.drop_duplicates("user_id").set_index("user_id")["slice"].reindex(wide.index)
     fold = read_folds()["holdout"]
     return Evidence(
         week=metrics["week"],
         values={str(system): wide[system].to_numpy() for system in wide.columns},
+        permuted={str(system): permuted[system].to_numpy() for system in permuted.columns},
         champion=Champion.read(metrics["champion"]) if metrics["champion"] else None,
         holdout_sha256=metrics["holdout_sha256"],
         split_sha256=fold.targets_sha256,
@@ -49,6 +49,11 @@ def read_evidence(policy: DecidePromotion) -> Evidence:
         latest_us=metrics["histories_until_us"],
         moment_us=fold.at_us,
     )
+
+
+def _by_system(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    wide: pd.DataFrame = rows.pivot_table(index="user_id", columns="system", values=metric)
+    return wide.sort_index()
 
 
 def words(decision: Decision) -> str:

@@ -15,7 +15,7 @@ from pipelines.domain import History, Recommendation
 from pipelines.evaluation.champions import champion_facts
 from pipelines.evaluation.folds import Moment, read_folds
 from pipelines.evaluation.lists import Lists, score_bundle
-from pipelines.evaluation.measure import measure_lists
+from pipelines.evaluation.measure import measure_permuted
 from pipelines.evaluation.report import build_report, read_grouping
 from pipelines.evaluation.splits import targets_sha256
 from pipelines.evaluation.truth import read_histories, read_truth
@@ -39,7 +39,8 @@ def main() -> None:
     truth = read_truth(FOLD, histories)
     asked = histories.take(np.array(sorted(truth.bought)))
     lists = score_bundles(asked, moment, champion is not None)
-    per_user = pd.concat([measure_lists(found, truth) for found in lists.values()], ignore_index=True)
+    rows = [measure_permuted(found, truth, params.seed) for found in lists.values()]
+    per_user = pd.concat(rows, ignore_index=True)
     grouping = read_grouping(FOLD, moment.at_us, params, histories)
     per_user["slice"] = per_user["user_id"].map(grouping.households)
     report = build_report(moment.week, per_user, lists, truth, grouping, params)

@@ -133,6 +133,23 @@ def test_plausible_gain__over_nothing_cannot_be_told() -> None:
     assert "markov, the best baseline, has nothing right" in found.message
 
 
+@pytest.mark.parametrize(
+    ("above", "expected"), [(-0.05, Verdict.PASS), (0.0, Verdict.PASS), (0.01, Verdict.FAIL)]
+)
+def test_permuted_labels__a_candidate_that_knows_what_sells_in_the_week_is_refused(
+    above: float, expected: Verdict
+) -> None:
+    honest = evidence()
+    noise = np.random.default_rng(2).normal(0, 0.02, 1000)
+    ours = honest.permuted["popularity"] + above + noise - noise.mean()
+    decision = decide(POLICY, replace(honest, permuted=honest.permuted | {"blend": ours}))
+    (check,) = [check for check in decision.checks if check.name == "permuted_labels"]
+    assert check.verdict is expected
+    assert check.observed == pytest.approx(above)
+    assert "popularity, the best baseline there, 0.1495" in check.message
+    assert ("look for what it learned of it" in check.message) == (expected is Verdict.FAIL)
+
+
 def test_past_only__a_history_that_reaches_into_the_week_fails_and_says_by_how_much() -> None:
     assert past_only(99, 100).verdict is Verdict.PASS
     found = past_only(100 + 3 * HOUR, 100)

@@ -41,7 +41,11 @@ def evidence(**means: float) -> Evidence:
     values = {name: candidate + shift + noise[name] - noise[name].mean() for name, shift in systems.items()}
     lists = dict.fromkeys(["blend", *values], Lists(coverage=0.1, concentration=0.3))
     slice_of = np.where(np.arange(1000) < 200, "new", "usual")
-    return Evidence(44, {"blend": candidate, **values}, None, "sha", "sha", slice_of, lists, 999, 1000)
+    permuted = {name: 0.1 + generator.normal(0, 0.02, 1000) for name in ["blend", *values]}
+    permuted["popularity"] += 0.05
+    return Evidence(
+        44, {"blend": candidate, **values}, permuted, None, "sha", "sha", slice_of, lists, 999, 1000
+    )
 
 
 def verdicts(decision: Decision) -> dict[str, Verdict]:
