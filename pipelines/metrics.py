@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Ranks = NDArray[np.int64]
 
+PERMUTED = "permuted_"
+"""Begins the name of a metric of which the household was judged by what another one bought."""
+
 
 def relevant_ranks(items: NDArray[np.str_], scores: NDArray[np.float64], relevant: set[str]) -> Ranks:
     """Pessimistic ranks of the relevant items that a list holds.

@@ -200,6 +200,7 @@ class DecidePromotion(Section):
     seed: int
     minimum_households: int = Field(ge=1)
     champion_margin: float = Field(ge=0, lt=1)
+    catalog_change_limit: float = Field(ge=0, le=1)
     slices: GuardedSlices
     coverage_ratio_low: float = Field(ge=0, le=1)
     concentration_ratio_high: float = Field(ge=1)
@@ -217,6 +218,7 @@ class DecidePackage(Section):
     known_queries_min: int = Field(ge=1)
     timed_requests: int = Field(ge=100)
     release_dirty: bool
+    licences_allowed: tuple[str, ...] = Field(min_length=1)
 
 
 class ReplayFeatures(Section):

@@ -104,6 +104,7 @@ class Experiment:
         for key in ("train_sequence.seed", "fit_baselines.als.seed"):
             edit_params(workspace, key, seed)
         write_inputs(self.source, self.calendar, week, workspace / "data/inputs")
+        write_json(workspace / "data/inputs/champion/none.json", {"champion": None})
         write_facts(workspace, week)
         return Pipeline(self.settings, self.say).run(workspace, STAGES)
 

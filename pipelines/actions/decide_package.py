@@ -13,6 +13,7 @@ from pipelines.domain import BundleError, Decision, History, Verdict
 from pipelines.gates.package import Rehearsal, decide
 from pipelines.params import DecidePackage, load_params
 from pipelines.ranking.bundle import bundle_sha256, read_manifest
+from pipelines.releases.bento_contents import find_secrets, known_secrets, read_licences
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.rehearsal import (
     CLOCK_LOOK_SECONDS,
@@ -42,6 +43,7 @@ def decide_package(settings: Settings, ledger: Ledger, workspace: Path) -> dict[
     policy = load_params(workspace / "params.yaml").decide_package
     built = read_result(workspace, "build_bento")
     seen = rehearse(policy, built, workspace / "reports" / "known_queries.json", settings.bentoml_home)
+    seen = looked_into(seen, Path(built["bento_path"]), settings.secrets_file)
     facts = RunFacts.read(workspace)
     decision = decide(policy, seen, facts.uncommitted)
     body = asdict(decision) | {"policy": policy.model_dump(mode="json")}
@@ -89,6 +91,19 @@ def rehearse(policy: DecidePackage, built: dict[str, Any], known_queries: Path, 
         finally:
             left = trial.stop()
     return replace(seen, left_behind=left)
+
+
+def looked_into(seen: Rehearsal, bento: Path, secrets_file: Path) -> Rehearsal:
+    """The rehearsal with the licences and the secrets of what is in the Bento.
+
+    Args:
+        seen: The rehearsal.
+        bento: The Bento's folder.
+        secrets_file: The secrets of this installation.
+    """
+    requirements = bento / "src" / "requirements.txt"
+    licences = read_licences(requirements) if requirements.is_file() else {}
+    return replace(seen, licences=licences, secrets=find_secrets(bento, known_secrets(secrets_file)))
 
 
 def read_known_queries(path: Path) -> tuple[list[KnownQuery], list[History]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.evaluation.bootstrap import mean_interval
 from pipelines.evaluation.lists import Lists
-from pipelines.metrics import hit_at_k, mrr_at_k, ndcg_at_k, recall_at_k, relevant_ranks
+from pipelines.metrics import PERMUTED, hit_at_k, mrr_at_k, ndcg_at_k, recall_at_k, relevant_ranks
 
 K = 10
 METRICS = (f"ndcg_at_{K}", f"recall_at_{K}", f"mrr_at_{K}", f"hit_at_{K}")
@@ -44,6 +44,20 @@ def measure_lists(lists: Lists, truth: Truth) -> pd.DataFrame:
                 {"system": system, "user_id": str(user_id)} | _one_list(names, values, str(user_id), truth)
             )
     return pd.DataFrame(rows)
+
+
+def permuted(truth: Truth, seed: int) -> Truth:
+    """Each household with what another one bought: along a cycle in random order, so that none keeps its own."""
+    users = sorted(truth.bought)
+    order = np.random.default_rng(seed).permutation(len(users))
+    others = zip(order, np.roll(order, 1), strict=True)
+    return Truth({users[user]: truth.bought[users[other]] for user, other in others}, truth.known)
+
+
+def measure_permuted(lists: Lists, truth: Truth, seed: int) -> pd.DataFrame:
+    """Rows of :func:`measure_lists`, and each metric by another household's purchases as ``permuted_<metric>``."""
+    by_others = measure_lists(lists, permuted(truth, seed))[list(METRICS)]
+    return measure_lists(lists, truth).join(by_others.add_prefix(PERMUTED))
 
 
 def _one_list(

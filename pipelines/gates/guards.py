@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain import Check, Verdict
-from pipelines.evaluation.bootstrap import Interval, mean_interval, resampled_means
+from pipelines.evaluation.bootstrap import Interval, mean_interval, paired_interval, resampled_means
 from pipelines.params import DecidePromotion
 
 Values = NDArray[np.float64]
@@ -55,6 +55,31 @@ def features_of_the_week(built_for: int, week: int) -> Check:
     return Check("features_of_the_week", Verdict.PASS if fine else Verdict.FAIL, None, None, words)
 
 
+def permuted_labels(policy: DecidePromotion, permuted: Mapping[str, Values], candidate: str) -> Check:
+    """Judged by what other households bought, the candidate is not surely above every baseline.
+
+    A list says then only which items sell in general; what is best at that is popularity of the weeks before. A
+    candidate that is surely better has seen what sells in the holdout week itself.
+    """
+    means = {name: float(values.mean()) for name, values in permuted.items()}
+    best = best_baseline(means, policy.baselines)
+    interval = paired_interval(
+        permuted[candidate],
+        permuted[best],
+        samples=policy.bootstrap_samples,
+        confidence=policy.confidence,
+        seed=policy.seed,
+    )
+    fine = interval.low <= 0
+    words = (
+        f"judged by what other households bought the candidate has {means[candidate]:.4f}, {best}, the best baseline "
+        f"there, {means[best]:.4f}: {interval.mean:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"
+    )
+    if not fine:
+        words += ": nothing of the past knows as well what sells in the holdout week; look for what it learned of it"
+    return Check("permuted_labels", Verdict.PASS if fine else Verdict.FAIL, interval.mean, None, words)
+
+
 def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name: str) -> Check:
     """A gain over the best baseline that no honest model has had is a leak until somebody has looked."""
     limit = policy.plausible_gain_limit
@@ -73,7 +98,10 @@ def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name:
 
 def covers_the_catalog(policy: DecidePromotion, ours: Lists, reference: Lists, name: str) -> Check:
     """The candidate shows not much less of the catalog than the reference."""
-    ratio, limit = _ratio(ours.coverage, reference.coverage), policy.coverage_ratio_low
+    limit = policy.coverage_ratio_low
+    if reference.coverage <= 0:
+        return _shows_nothing("covers_the_catalog", limit, name)
+    ratio = ours.coverage / reference.coverage
     words = (
         f"the first ten places show {ours.coverage:.1%} of the catalog, those of {name} {reference.coverage:.1%}: "
         f"{ratio:.2f} times; the policy asks for {limit:g}"
@@ -83,7 +111,12 @@ def covers_the_catalog(policy: DecidePromotion, ours: Lists, reference: Lists, n
 
 def is_not_concentrated(policy: DecidePromotion, ours: Lists, reference: Lists, name: str) -> Check:
     """The candidate gives not many more of all places to a few items than the reference."""
-    ratio, limit = _ratio(ours.concentration, reference.concentration), policy.concentration_ratio_high
+    limit = policy.concentration_ratio_high
+    if reference.concentration <= 0:
+        return _shows_nothing("is_not_concentrated", limit, name)
+    if ours.concentration <= 0:
+        return _shows_nothing("is_not_concentrated", limit, "the candidate")
+    ratio = ours.concentration / reference.concentration
     words = (
         f"a hundredth of the catalog takes {ours.concentration:.1%} of all places, with {name} "
         f"{reference.concentration:.1%}: {ratio:.2f} times; the policy allows {limit:g}"
@@ -91,8 +124,10 @@ def is_not_concentrated(policy: DecidePromotion, ours: Lists, reference: Lists, 
     return Check("is_not_concentrated", Verdict.PASS if ratio <= limit else Verdict.FAIL, ratio, limit, words)
 
 
-def _ratio(ours: float, theirs: float) -> float:
-    return ours / theirs if theirs > 0 else 1.0
+def _shows_nothing(check: str, limit: float, name: str) -> Check:
+    """Empty lists are no reference, and cover or concentrate nothing."""
+    words = f"the lists of {name} show nothing, there is nothing to compare: look at its bundle and evaluate again"
+    return Check(check, Verdict.INSUFFICIENT_EVIDENCE, None, limit, words)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The package gate: does the built Bento start, answer as it did offline, fast and small enough?"""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from pipelines.domain import Check, Decision, Verdict
+from pipelines.gates.contents import licences_allowed, no_secrets
 from pipelines.gates.quality import worst
 from pipelines.params import DecidePackage
 
@@ -23,6 +25,8 @@ class Rehearsal:
         peak_memory_mib: Most that all its processes held together.
         memory_growth_kib: How much more they held after the timed requests than before, per request.
         left_behind: Processes that were still there after it was asked to stop.
+        licences: Of each library that its lock names, empty where it is not known.
+        secrets: One sentence for each secret in its files.
     """
 
     tag: str
@@ -35,6 +39,8 @@ class Rehearsal:
     peak_memory_mib: float | None = None
     memory_growth_kib: float | None = None
     left_behind: int = 0
+    licences: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 def decide(policy: DecidePackage, seen: Rehearsal, dirty: str = "") -> Decision:
@@ -64,6 +70,8 @@ def decide(policy: DecidePackage, seen: Rehearsal, dirty: str = "") -> Decision:
             f"{seen.left_behind} processes were left after SIGTERM" if seen.left_behind else "",
             "no process was left after SIGTERM",
         ),
+        licences_allowed(policy, seen.licences),
+        no_secrets(seen.secrets),
         _committed(policy, dirty),
     )
     verdict = worst([check.verdict for check in checks])

@@ -4,6 +4,7 @@ Every comparison must pass. That is an intersection-union test, so no correction
 comparisons is needed: a bad candidate gets through only if all of them err at once.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.domain import Check, Decision, Verdict
 from pipelines.evaluation.bootstrap import Interval, paired_interval
+from pipelines.gates.champions import Champion, compares, lost, moved_on
 from pipelines.gates.guards import (
     Lists,
     best_baseline,
@@ -20,6 +22,7 @@ from pipelines.gates.guards import (
     features_of_the_week,
     is_not_concentrated,
     past_only,
+    permuted_labels,
     plausible_gain,
     slices_hold,
 )
@@ -38,7 +41,8 @@ class Evidence:
         week: The holdout week T.
         values: Per system, the policy's metric per household of the holdout, each of shape ``(households,)``
             in one order; ``champion`` is there when there is a champion.
-        champion_fitted_through: Last week the champion was fitted on, None without a champion.
+        permuted: The same, each household judged by what another one bought.
+        champion: What is known of the champion beside its figures, None for a first model.
         holdout_sha256: Content hash of the holdout that was scored.
         split_sha256: Content hash that the split recorded when it froze the holdout.
         slice_of: Slice of each household, shape ``(households,)``, in the same order.
@@ -50,7 +54,8 @@ class Evidence:
 
     week: int
     values: Mapping[str, NDArray[np.float64]]
-    champion_fitted_through: int | None
+    permuted: Mapping[str, NDArray[np.float64]]
+    champion: Champion | None
     holdout_sha256: str
     split_sha256: str
     slice_of: NDArray[np.str_]
@@ -66,8 +71,9 @@ def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
         _holdout_is_frozen(evidence),
         past_only(evidence.latest_us, evidence.moment_us),
         features_of_the_week(evidence.features_of_week, evidence.week),
+        permuted_labels(policy, evidence.permuted, CANDIDATE),
         _enough_households(policy, evidence),
-        _champion_check(policy, evidence),
+        *_champion_checks(policy, evidence),
         *(_superior(policy, evidence, baseline) for baseline in policy.baselines),
         _superior(policy, evidence, ABLATION),
         *_guards(policy, evidence),
@@ -81,7 +87,7 @@ def _guards(policy: DecidePromotion, evidence: Evidence) -> list[Check]:
     """What an average hides; against the champion where there is one to compare with."""
     means = {name: float(values.mean()) for name, values in evidence.values.items()}
     best = best_baseline(means, policy.baselines)
-    reference = CHAMPION if CHAMPION in evidence.values else best
+    reference = _reference(evidence, means, best)
     ours, theirs = evidence.lists[CANDIDATE], evidence.lists[reference]
     values = evidence.values[CANDIDATE], evidence.values[reference]
     return [
@@ -99,7 +105,7 @@ def _evidence(policy: DecidePromotion, evidence: Evidence) -> dict[str, Any]:
         "week": evidence.week,
         "households": int(evidence.values[CANDIDATE].size),
         "holdout_sha256": evidence.holdout_sha256,
-        "champion_fitted_through": evidence.champion_fitted_through,
+        "champion": dataclasses.asdict(evidence.champion) if evidence.champion else None,
         "means": {name: round(float(evidence.values[name].mean()), 6) for name in compared},
     }
 
@@ -135,26 +141,32 @@ def _enough_households(policy: DecidePromotion, evidence: Evidence) -> Check:
     )
 
 
-def _champion_check(policy: DecidePromotion, evidence: Evidence) -> Check:
-    if evidence.champion_fitted_through is None or CHAMPION not in evidence.values:
-        return Check(
-            "first_model",
-            Verdict.PASS,
-            None,
-            None,
-            "there is no champion yet: by the first-model rule the candidate must be superior to every baseline "
-            "and to itself without its neural part",
-        )
-    if evidence.champion_fitted_through >= evidence.week:
-        return Check(
-            "champion_unseen_holdout",
-            Verdict.FAIL,
-            float(evidence.champion_fitted_through),
-            float(evidence.week),
-            f"the champion was fitted through week {evidence.champion_fitted_through} and has seen week "
-            f"{evidence.week}: land a newer week, or roll back first",
-        )
-    return _not_inferior(policy, evidence)
+def _reference(evidence: Evidence, means: Mapping[str, float], best: str) -> str:
+    """Whom the guards compare with: the champion, unless it may read the data of today wrongly and is worse for it."""
+    if evidence.champion is None or CHAMPION not in means:
+        return best
+    doubtful = bool(evidence.champion.contracts_changed)
+    return best if doubtful and means[best] > means[CHAMPION] else CHAMPION
+
+
+def _champion_checks(policy: DecidePromotion, evidence: Evidence) -> list[Check]:
+    champion = evidence.champion
+    if (champion is None) != (CHAMPION not in evidence.values):
+        return [lost(champion)]
+    if champion is None:
+        return [
+            Check(
+                "first_model",
+                Verdict.PASS,
+                None,
+                None,
+                "there is no champion yet: by the first-model rule the candidate must be superior to every baseline "
+                "and to itself without its neural part",
+            )
+        ]
+    unseen = compares(champion, evidence.week)
+    judged = _not_inferior(policy, evidence) if unseen is None else unseen
+    return [judged, *moved_on(policy, champion)]
 
 
 def _not_inferior(policy: DecidePromotion, evidence: Evidence) -> Check:

@@ -14,7 +14,13 @@ from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import LedgerError, RecordedDecision, utc_now
 
 QUALITY = "quality"
-INVALID_EVIDENCE = ("holdout_is_frozen", "past_only", "features_of_the_week", "champion_unseen_holdout")
+INVALID_EVIDENCE = (
+    "holdout_is_frozen",
+    "past_only",
+    "features_of_the_week",
+    "champion_unseen_holdout",
+    "lost_champion",
+)
 """Checks of the evidence itself: where one fails there is nothing that a person could answer for."""
 LONGEST = timedelta(days=30)
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from pipelines.contracts import CONTRACTS
 from pipelines.domain import BundleError
 from pipelines.evaluation.folds import Moment, read_folds
 from pipelines.evaluation.truth import read_histories, read_truth
@@ -40,7 +41,10 @@ def main() -> None:
         )
     fitted_through = folds["holdout"].week - 1
     code = bundle_code(Path.cwd())
-    sha256 = assemble(_parts("holdout"), blends, fitted_through, Path("models/candidate"), code, rules)
+    versions = {name: contract.version for name, contract in CONTRACTS.items()}
+    sha256 = assemble(
+        _parts("holdout"), blends, fitted_through, Path("models/candidate"), code, rules, versions
+    )
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 
 

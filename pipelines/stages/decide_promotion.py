@@ -8,8 +8,10 @@ import pandas as pd
 
 from pipelines.domain import Decision
 from pipelines.evaluation.folds import read_folds
+from pipelines.gates.champions import Champion
 from pipelines.gates.guards import Lists
 from pipelines.gates.quality import Evidence, decide
+from pipelines.metrics import PERMUTED
 from pipelines.params import DecidePromotion, load_params
 from pipelines.tables import read_json, read_table, write_json
 
@@ -29,15 +31,14 @@ def read_evidence(policy: DecidePromotion) -> Evidence:
     """The evidence of the workspace."""
     metrics = read_json(REPORTS / "metrics.json")
     rows = read_table(REPORTS / "per_user.parquet").to_pandas()
-    wide: pd.DataFrame = rows.pivot_table(
-        index="user_id", columns="system", values=policy.metric
-    ).sort_index()
+    wide, permuted = _by_system(rows, policy.metric), _by_system(rows, PERMUTED + policy.metric)
     slice_of = rows.drop_duplicates("user_id").set_index("user_id")["slice"].reindex(wide.index)
-    champion, fold = metrics["champion"], read_folds()["holdout"]
+    fold = read_folds()["holdout"]
     return Evidence(
         week=metrics["week"],
         values={str(system): wide[system].to_numpy() for system in wide.columns},
-        champion_fitted_through=champion["fitted_through_week"] if champion else None,
+        permuted={str(system): permuted[system].to_numpy() for system in permuted.columns},
+        champion=Champion.read(metrics["champion"]) if metrics["champion"] else None,
         holdout_sha256=metrics["holdout_sha256"],
         split_sha256=fold.targets_sha256,
         slice_of=slice_of.to_numpy().astype(np.str_),
@@ -49,6 +50,11 @@ def read_evidence(policy: DecidePromotion) -> Evidence:
         moment_us=fold.at_us,
         features_of_week=metrics["features_of_week"],
     )
+
+
+def _by_system(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    wide: pd.DataFrame = rows.pivot_table(index="user_id", columns="system", values=metric)
+    return wide.sort_index()
 
 
 def words(decision: Decision) -> str:

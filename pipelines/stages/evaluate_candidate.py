@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.domain import History, Recommendation
+from pipelines.evaluation.champions import champion_facts
 from pipelines.evaluation.folds import Moment, read_built_for, read_folds
 from pipelines.evaluation.lists import Lists, score_bundle
-from pipelines.evaluation.measure import measure_lists
+from pipelines.evaluation.measure import measure_permuted
 from pipelines.evaluation.report import build_report, read_grouping
 from pipelines.evaluation.splits import targets_sha256
 from pipelines.evaluation.truth import read_histories, read_truth
@@ -22,7 +23,6 @@ from pipelines.features.histories import Histories
 from pipelines.features.history_view import views_of
 from pipelines.params import load_params
 from pipelines.ranking.blended import BlendedRecommender
-from pipelines.ranking.bundle import read_json
 from pipelines.tables import read_table, write_json, write_table
 
 FOLD = "holdout"
@@ -35,18 +35,19 @@ def main() -> None:
     """Evaluate in the workspace that is the current folder."""
     params = load_params().evaluate_candidate
     moment = read_folds()[FOLD]
-    histories = read_histories(FOLD, moment)
+    histories, champion = read_histories(FOLD, moment), champion_facts(CHAMPION, CANDIDATE)
     truth = read_truth(FOLD, histories)
     asked = histories.take(np.array(sorted(truth.bought)))
-    lists = score_bundles(asked, moment)
-    per_user = pd.concat([measure_lists(found, truth) for found in lists.values()], ignore_index=True)
+    lists = score_bundles(asked, moment, champion is not None)
+    rows = [measure_permuted(found, truth, params.seed) for found in lists.values()]
+    per_user = pd.concat(rows, ignore_index=True)
     grouping = read_grouping(FOLD, moment.at_us, params, histories)
     per_user["slice"] = per_user["user_id"].map(grouping.households)
     report = build_report(moment.week, per_user, lists, truth, grouping, params)
     report["holdout_sha256"] = targets_sha256(read_table(Path("data/split") / f"{FOLD}_targets.parquet"))
     report["histories_until_us"] = int(asked.times.max())
     report["features_of_week"] = read_built_for(Path("data/features") / FOLD)
-    report["champion"] = champion_facts()
+    report["champion"] = champion
     write_json(REPORTS / "metrics.json", report)
     write_table(REPORTS / "per_user.parquet", pa.Table.from_pandas(per_user, preserve_index=False))
     write_plots(report)
@@ -54,13 +55,13 @@ def main() -> None:
     print(table(report), flush=True)
 
 
-def score_bundles(histories: Histories, moment: Moment) -> dict[str, Lists]:
+def score_bundles(histories: Histories, moment: Moment, has_champion: bool) -> dict[str, Lists]:
     """Lists of the candidate with all its systems, and of the champion when there is one.
 
     The same shoppers, each bundle with histories made by its own view.
     """
     found = {"candidate": _lists(CANDIDATE, histories, moment)}
-    if champion_facts() is not None:
+    if has_champion:
         own = read_histories(FOLD, moment, views_of(CHAMPION)).take(histories.user_ids)
         champion = _lists(CHAMPION, own, moment)
         found["champion"] = Lists(
@@ -73,14 +74,6 @@ def _lists(bundle: Path, histories: Histories, moment: Moment) -> Lists:
     with TemporaryDirectory() as name:
         histories.save(Path(name) / "histories.npz")
         return score_bundle(bundle, Path(name) / "histories.npz", moment.at_us, Path(name) / "lists.npz")
-
-
-def champion_facts() -> dict[str, Any] | None:
-    """Which release the champion is and what it was fitted on; None without one."""
-    if not (CHAMPION / "champion.json").is_file():
-        return None
-    facts: dict[str, Any] = read_json(CHAMPION / "champion.json")
-    return facts | {"fitted_through_week": read_json(CHAMPION / "bundle.json")["fitted_through_week"]}
 
 
 def write_known_queries(histories: Histories, moment: Moment, count: int) -> None:

@@ -32,7 +32,8 @@ def make_workspace(folder: Path) -> Path:
         (folder / name).symlink_to(CHECKOUT / name)
     write_tiny_bundle(folder / "models" / "candidate")
     params = yaml.safe_load((CHECKOUT / "params.yaml").read_text())
-    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"decide_package": POLICY}))
+    policy = params["decide_package"] | POLICY
+    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"decide_package": policy}))
     RunFacts(
         run_id="manual__1", week=44, tree_id="a" * 40, dirty=True, changed=("x",), fingerprint="b" * 64,
         data_sha256="c" * 64, params_sha256="d" * 64, lock_sha256="e" * 64, overrides={}, promote=True,

@@ -9,7 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
-from pipelines.actions.decide_package import decide_package
+from pipelines.actions.decide_package import decide_package, looked_into
+from pipelines.gates.package import Rehearsal
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.rehearsal import MARK, KnownQuery, difference
 from pipelines.run_facts import read_result, write_result
@@ -78,6 +79,8 @@ def test_decide_package__passes_a_good_bento(here: Settings, built: Path, tmp_pa
     assert (result["verdict"], result["branch"]) == ("PASS", "release_model")
     assert "goes on with release_model" in done.stdout
     assert check(result, "known_queries")["observed"] == 3
+    assert check(result, "no_secrets")["verdict"] == "PASS"
+    assert "libraries have a licence that the policy allows" in check(result, "licences_allowed")["message"]
     assert "1 file not committed (x)" in check(result, "code_is_committed")["message"]
     assert 0 < check(result, "p99_latency_ms")["observed"] < 1000
     assert 50 < check(result, "peak_memory_mib")["observed"] < 2000
@@ -123,6 +126,25 @@ def test_decide_package__corrupt_model_file_fails_by_name(
     assert "popularity.npz" in check(result, "files_intact")["message"]
     assert "popularity.npz" in check(result, "starts")["message"]
     assert check(result, "p99_latency_ms")["verdict"] == "INSUFFICIENT_EVIDENCE"
+
+
+def test_looked_into__planted_secrets_and_licences_of_a_real_bento(
+    here: Settings, built: Path, tmp_path: Path
+) -> None:
+    bento = bento_of(trial(built, tmp_path / "run", [], damage=True))
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"events_token": "Zm9vYmFyYmF6cXV4"}))
+    honest = looked_into(Rehearsal("t"), bento, secrets)
+    assert honest.secrets == ()
+    assert len(honest.licences) > 50
+    (bento / "src" / "serving" / "app.py").write_text("TOKEN = read('Zm9vYmFyYmF6cXV4')\n")
+    with (bento / "src" / "requirements.txt").open("a") as lock:
+        lock.write("planted==1.0\n")
+    struck = looked_into(Rehearsal("t"), bento, secrets)
+    assert struck.secrets == ("src/serving/app.py, line 1: events_token of this installation",)
+    assert struck.licences == {**honest.licences, "planted": ""}
+    (bento / "src" / "requirements.txt").unlink()
+    assert looked_into(Rehearsal("t"), bento, secrets).licences == {}
 
 
 def test_decide_package__bento_that_does_not_start_fails_with_its_last_words(

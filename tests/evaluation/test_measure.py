@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from pipelines.evaluation.lists import Lists
-from pipelines.evaluation.measure import Truth, concentration, coverage, item_recall, measure_lists, summarise
+from pipelines.evaluation.measure import (
+    Truth,
+    concentration,
+    coverage,
+    item_recall,
+    measure_lists,
+    measure_permuted,
+    permuted,
+    summarise,
+)
 
 LISTS = Lists(
     user_ids=np.array(["ann", "bob"]),
@@ -47,3 +56,19 @@ def test_concentration__share_of_all_places_that_the_most_listed_items_take() ->
 def test_item_recall__per_group() -> None:
     groups = {"milk": "dairy", "tea": "drinks", "bread": "bakery"}
     assert item_recall(LISTS, TRUTH, groups)["blend"] == {"bakery": 0.0, "dairy": 1.0, "drinks": 0.0}
+
+
+def test_permuted__nobody_keeps_its_own_purchases_and_none_is_lost() -> None:
+    own = Truth({str(user): {f"item {user}"} for user in range(20)}, {})
+    mixed = permuted(own, seed=3)
+    assert all(mixed.bought[user] != own.bought[user] for user in own.bought)
+    assert sorted(map(str, mixed.bought.values())) == sorted(map(str, own.bought.values()))
+    assert permuted(own, seed=3).bought == mixed.bought != permuted(own, seed=4).bought
+
+
+def test_measure_permuted__judges_each_by_the_other_beside_its_own() -> None:
+    rows = measure_permuted(LISTS, TRUTH, seed=1).set_index("user_id")
+    # Ann is shown milk, bread, eggs and Bob bought bread; Bob is shown tea, milk, which are all that Ann bought.
+    assert rows.loc["ann", "permuted_ndcg_at_10"] == pytest.approx(1 / np.log2(3))
+    assert rows.loc["bob", "permuted_ndcg_at_10"] == 1.0
+    assert rows.loc["bob", "ndcg_at_10"] == 0.0

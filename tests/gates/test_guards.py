@@ -11,7 +11,7 @@ from pipelines.domain import Check, Verdict
 from pipelines.gates.guards import Lists, _holm, best_baseline, past_only, plausible_gain, slices_hold
 from pipelines.gates.quality import decide
 from pipelines.params import DecidePromotion, GuardedSlices
-from tests.gates.test_quality import POLICY, evidence, verdicts
+from tests.gates.test_quality import POLICY, evidence, verdicts, with_champion
 
 HOUR = 3_600_000_000
 
@@ -97,13 +97,27 @@ def test_decide__lists_of_a_few_items_are_refused() -> None:
 
 
 def test_decide__lists_are_compared_with_the_champion_where_there_is_one() -> None:
-    honest = evidence(champion=-0.01)
+    honest = with_champion(champion=-0.01)
     narrow = honest.lists | {"champion": Lists(coverage=0.01, concentration=0.9)}
-    with_champion = replace(honest, champion_fitted_through=42, lists=narrow)
-    decision = decide(POLICY, with_champion)
+    decision = decide(POLICY, replace(honest, lists=narrow))
     (check,) = [check for check in decision.checks if check.name == "covers_the_catalog"]
     assert check.observed == pytest.approx(10.0)
     assert "those of champion 1.0%" in check.message
+
+
+@pytest.mark.parametrize(
+    ("empty", "named"), [("personal_frequency_decayed", None), ("blend", "the candidate")]
+)
+def test_decide__lists_that_show_nothing_are_no_evidence(empty: str, named: str | None) -> None:
+    honest = evidence()
+    nothing = replace(honest, lists=honest.lists | {empty: Lists(coverage=0.0, concentration=0.0)})
+    decision = decide(POLICY, nothing)
+    found = {check.name: check for check in decision.checks}
+    assert decision.verdict is not Verdict.PASS
+    assert found["is_not_concentrated"].verdict is Verdict.INSUFFICIENT_EVIDENCE
+    assert f"the lists of {named or empty} show nothing" in found["is_not_concentrated"].message
+    expected = Verdict.INSUFFICIENT_EVIDENCE if named is None else Verdict.FAIL
+    assert found["covers_the_catalog"].verdict is expected
 
 
 def test_decide__what_is_too_good_to_be_true_is_refused() -> None:
@@ -117,6 +131,23 @@ def test_plausible_gain__over_nothing_cannot_be_told() -> None:
     found = plausible_gain(POLICY, 0.3, 0.0, "markov")
     assert found.verdict is Verdict.INSUFFICIENT_EVIDENCE
     assert "markov, the best baseline, has nothing right" in found.message
+
+
+@pytest.mark.parametrize(
+    ("above", "expected"), [(-0.05, Verdict.PASS), (0.0, Verdict.PASS), (0.01, Verdict.FAIL)]
+)
+def test_permuted_labels__a_candidate_that_knows_what_sells_in_the_week_is_refused(
+    above: float, expected: Verdict
+) -> None:
+    honest = evidence()
+    noise = np.random.default_rng(2).normal(0, 0.02, 1000)
+    ours = honest.permuted["popularity"] + above + noise - noise.mean()
+    decision = decide(POLICY, replace(honest, permuted=honest.permuted | {"blend": ours}))
+    (check,) = [check for check in decision.checks if check.name == "permuted_labels"]
+    assert check.verdict is expected
+    assert check.observed == pytest.approx(above)
+    assert "popularity, the best baseline there, 0.1495" in check.message
+    assert ("look for what it learned of it" in check.message) == (expected is Verdict.FAIL)
 
 
 def test_past_only__a_history_that_reaches_into_the_week_fails_and_says_by_how_much() -> None:

@@ -16,6 +16,7 @@ POLICY = DecidePackage(
     known_queries_min=3,
     timed_requests=100,
     release_dirty=True,
+    licences_allowed=("Apache-2.0", "MIT"),
 )
 GOOD = Rehearsal(
     tag="shoploop:1",
@@ -24,6 +25,7 @@ GOOD = Rehearsal(
     latencies_ms=(1.0,) * 99 + (30.0,),
     peak_memory_mib=300.0,
     memory_growth_kib=2.0,
+    licences={"numpy": "MIT"},
 )
 
 
@@ -55,6 +57,8 @@ def test_decide__passes_what_holds_every_limit() -> None:
             "64.0 KiB more held after each answer; the policy allows 24",
         ),
         ({"left_behind": 2}, "stops", "2 processes"),
+        ({"licences": {"planted": "GPL-3.0-only"}}, "licences_allowed", "planted (GPL-3.0-only)"),
+        ({"secrets": ("app.py, line 2: a private key",)}, "no_secrets", "app.py, line 2: a private key"),
     ],
 )
 def test_decide__fails_with_words(change: dict[str, object], check: str, words: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.domain import Decision, Verdict
+from pipelines.gates.champions import Champion
 from pipelines.gates.guards import Lists
 from pipelines.gates.quality import Evidence, decide
 from pipelines.params import DecidePromotion, GuardedSlices
@@ -18,6 +19,7 @@ POLICY = DecidePromotion(
     seed=7,
     minimum_households=100,
     champion_margin=0.015,
+    catalog_change_limit=0.3,
     slices=GuardedSlices(guarded=("new", "usual"), margin=0.05, minimum_households=50),
     coverage_ratio_low=0.5,
     concentration_ratio_high=1.5,
@@ -39,7 +41,11 @@ def evidence(**means: float) -> Evidence:
     values = {name: candidate + shift + noise[name] - noise[name].mean() for name, shift in systems.items()}
     lists = dict.fromkeys(["blend", *values], Lists(coverage=0.1, concentration=0.3))
     slice_of = np.where(np.arange(1000) < 200, "new", "usual")
-    return Evidence(44, {"blend": candidate, **values}, None, "sha", "sha", slice_of, lists, 999, 1000, 44)
+    permuted = {name: 0.1 + generator.normal(0, 0.02, 1000) for name in ["blend", *values]}
+    permuted["popularity"] += 0.05
+    return Evidence(
+        44, {"blend": candidate, **values}, permuted, None, "sha", "sha", slice_of, lists, 999, 1000, 44
+    )
 
 
 def verdicts(decision: Decision) -> dict[str, Verdict]:
@@ -47,7 +53,7 @@ def verdicts(decision: Decision) -> dict[str, Verdict]:
 
 
 def with_champion(fitted_through: int = 42, **means: float) -> Evidence:
-    return replace(evidence(**means), champion_fitted_through=fitted_through)
+    return replace(evidence(**means), champion=Champion("r-43-abc", fitted_through, (), 0.05, 0.0))
 
 
 def test_decide__first_model_that_beats_everything_passes_and_names_the_rule() -> None:

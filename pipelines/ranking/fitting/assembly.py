@@ -37,6 +37,7 @@ def assemble(
     out: Path,
     code: Mapping[Path, Path],
     rules: ListRules = NO_RULES,
+    contracts: Mapping[str, int] | None = None,
 ) -> str:
     """Write and seal a bundle.
 
@@ -47,6 +48,7 @@ def assemble(
         out: The bundle's folder, replaced.
         code: Files of the code that scores with it: where each goes below ``code/``, and where it is.
         rules: What its lists have to keep.
+        contracts: Version of the contract of each data set that it was learned under.
 
     Returns:
         The bundle's sha256.
@@ -74,6 +76,7 @@ def assemble(
             "fitted_through_week": fitted_through_week,
             "blends": _rows(blends),
             "rules": asdict(rules),
+            "contracts": dict(contracts or {}),
         },
     )
 
