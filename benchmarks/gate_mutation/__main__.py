@@ -31,7 +31,7 @@ def main() -> None:
     asked = _arguments()
     if asked.list:
         for one in SABOTAGES.values():
-            print(f"{one.name:<26}{one.kind:<11}{one.half:<11}{one.words}")
+            print(f"{one.name:<30}{one.kind:<11}{one.half:<11}{one.words}")
         return
     try:
         experiment, data = _experiment(asked)

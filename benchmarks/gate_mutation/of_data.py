@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -115,13 +116,66 @@ def stale_prices(workspace: Path) -> None:
     edit_table(events_file(workspace), change)
 
 
+def pence_for_pounds(workspace: Path) -> None:
+    """Everything that was bought in the last week cost a hundred times what was paid."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = _frame(table)
+        frame.loc[frame["occurred_at"] >= _as_of(workspace) - WEEK, "value"] *= 100
+        return _table(frame, table)
+
+    edit_table(events_file(workspace), change)
+
+
+def robot(workspace: Path) -> None:
+    """One user bought a third of what all others bought in the last week, too."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = _frame(table)
+        week = (frame["occurred_at"] >= _as_of(workspace) - WEEK) & (frame["event_type"] == "purchase")
+        again = frame[week].iloc[::3]
+        again = again.assign(event_id="robot-" + again["event_id"], user_id=frame["user_id"].dropna().min())
+        return _table(pd.concat([frame, again]), table)
+
+    edit_table(events_file(workspace), change)
+
+
+def merged_households(workspace: Path) -> None:
+    """In the last week the purchases of each two households are told under the id of one."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = _frame(table)
+        users = sorted(frame["user_id"].dropna().unique())
+        first = dict(zip(users, np.repeat(users[::2], 2), strict=False))
+        rows = frame["user_id"].notna() & (frame["occurred_at"] >= _as_of(workspace) - WEEK)
+        frame.loc[rows, "user_id"] = frame.loc[rows, "user_id"].map(first)
+        return _table(frame, table)
+
+    edit_table(events_file(workspace), change)
+
+
+def half_the_catalog_hidden(workspace: Path) -> None:
+    """Every second item of the catalog is marked as not to be recommended."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = _frame(table)
+        frame.loc[frame.index[::2], "recommendable"] = False
+        return _table(frame, table)
+
+    edit_table(workspace / "data/inputs/items.parquet", change)
+
+
 DATA = (
     Sabotage("negative_quantities", "data", "validate_data", "developed", negative_quantities),
     Sabotage("duplicated_users", "data", "validate_data", "developed", duplicated_users),
     Sabotage("future_events", "data", "validate_data", "developed", future_events),
     Sabotage("department_missing", "data", "validate_data", "developed", department_missing),
-    Sabotage("week_landed_twice", "data", "validate_data", "unseen", week_landed_twice),
-    Sabotage("time_zone_shift", "data", "validate_data", "unseen", time_zone_shift),
-    Sabotage("catalog_of_another_week", "data", "validate_data", "unseen", catalog_of_another_week),
-    Sabotage("stale_prices", "data", "validate_data", "unseen", stale_prices),
+    Sabotage("week_landed_twice", "data", "validate_data", "developed", week_landed_twice),
+    Sabotage("time_zone_shift", "data", "validate_data", "developed", time_zone_shift),
+    Sabotage("catalog_of_another_week", "data", "validate_data", "developed", catalog_of_another_week),
+    Sabotage("stale_prices", "data", "validate_data", "developed", stale_prices),
+    Sabotage("pence_for_pounds", "data", "validate_data", "unseen", pence_for_pounds),
+    Sabotage("robot", "data", "validate_data", "unseen", robot),
+    Sabotage("merged_households", "data", "validate_data", "unseen", merged_households),
+    Sabotage("half_the_catalog_hidden", "data", "validate_data", "unseen", half_the_catalog_hidden),
 )

@@ -70,13 +70,37 @@ def corrupted_bento(workspace: Path) -> None:
     write_result(workspace, "build_bento", built | {"bento_path": str(copy)})
 
 
+def breaks_off_now_and_then(workspace: Path) -> None:
+    """At every fiftieth question the model breaks off, and popularity answers."""
+    edit_code(
+        workspace / DOOR,
+        ASKS,
+        "            ASKED.append(history.user_id)\n"
+        "            if len(ASKED) % 50 == 0:\n"
+        "                raise RuntimeError('now and then')\n" + ASKS,
+    )
+    edit_code(workspace / DOOR, "class Recommender:\n", "ASKED = []\n\n\nclass Recommender:\n")
+
+
+def answers_mixed_up(workspace: Path) -> None:
+    """Every answer is the one to the question before."""
+    edit_code(
+        workspace / DOOR,
+        ASKS,
+        "            BEFORE.append(history)\n            history = BEFORE[max(len(BEFORE) - 2, 0)]\n" + ASKS,
+    )
+    edit_code(workspace / DOOR, "class Recommender:\n", "BEFORE = []\n\n\nclass Recommender:\n")
+
+
 PACKAGING = (
     Sabotage("corrupted_file", "packaging", "build_bento", "developed", corrupted_file),
     Sabotage("wrong_feature_order", "packaging", "build_bento", "developed", wrong_feature_order),
     Sabotage("slow_model", "packaging", "build_bento", "developed", slow_model),
     Sabotage("memory_leak", "packaging", "build_bento", "developed", memory_leak),
     Sabotage("wrong_manifest", "packaging", "build_bento", "unseen", wrong_manifest),
-    Sabotage("small_memory_leak", "packaging", "build_bento", "unseen", small_memory_leak),
+    Sabotage("small_memory_leak", "packaging", "build_bento", "developed", small_memory_leak),
     Sabotage("missing_library", "packaging", "build_bento", "unseen", missing_library),
     Sabotage("corrupted_bento", "packaging", "decide_package", "unseen", corrupted_bento),
+    Sabotage("breaks_off_now_and_then", "packaging", "build_bento", "unseen", breaks_off_now_and_then),
+    Sabotage("answers_mixed_up", "packaging", "build_bento", "unseen", answers_mixed_up),
 )

@@ -171,6 +171,53 @@ def permuted_weights(workspace: Path) -> None:
     reverse_weights(workspace)
 
 
+def weights_learned_on_holdout(workspace: Path) -> None:
+    """The weights of the blend are learned on the purchases that it is judged by."""
+    split = workspace / "data/split"
+    shutil.copyfile(split / "holdout_targets.parquet", split / "validation_targets.parquet")
+
+
+def features_of_other_households(workspace: Path) -> None:
+    """What the models are fitted on has each household's baskets under the id of the next one."""
+    for fold in FOLDS:
+
+        def change(table: pa.Table) -> pa.Table:
+            users = pc.unique(table["user_id"]).sort()
+            following = users.take(pa.array(np.roll(np.arange(len(users)), -1)))
+            moved = following.take(pc.index_in(table["user_id"], users).combine_chunks())
+            return table.set_column(table.column_names.index("user_id"), "user_id", moved)
+
+        edit_table(workspace / f"data/features/{fold}/basket_lines.parquet", change)
+
+
+def baskets_of_one_moment(workspace: Path) -> None:
+    """What the models are fitted on has all baskets at the moment of the newest one."""
+    for fold in FOLDS:
+
+        def change(table: pa.Table) -> pa.Table:
+            newest = pa.array([pc.max(table["occurred_us"]).as_py()] * len(table), table["occurred_us"].type)
+            return table.set_column(table.column_names.index("occurred_us"), "occurred_us", newest)
+
+        edit_table(workspace / f"data/features/{fold}/basket_lines.parquet", change)
+
+
+def broken_baseline(workspace: Path) -> None:
+    """A baseline that the candidate is compared with has the same factors for every item."""
+
+    def change(arrays: dict[str, Any]) -> dict[str, Any]:
+        arrays["vectors"][:] = arrays["vectors"][0]
+        return arrays
+
+    edit_arrays(workspace / "models/baselines/holdout/als.npz", change)
+
+
+def model_of_the_week_before(workspace: Path) -> None:
+    """All parts of the candidate are those that were fitted for the week before."""
+    for part in ("baselines", "sequence"):
+        shutil.rmtree(workspace / f"models/{part}/holdout")
+        shutil.copytree(workspace / f"models/{part}/validation", workspace / f"models/{part}/holdout")
+
+
 TRAINING = (
     Sabotage("label_leak", "labels", "build_features", "developed", label_leak),
     Sabotage("targets_of_wrong_week", "labels", "evaluate_candidate", "developed", targets_of_wrong_week),
@@ -178,7 +225,7 @@ TRAINING = (
     Sabotage("shuffled_labels", "labels", "blend_candidate", "unseen", shuffled_labels),
     Sabotage("shuffled_sequences", "features", "fit_baselines", "developed", shuffled_sequences),
     Sabotage("truncated_vocabulary", "features", "build_features", "unseen", truncated_vocabulary),
-    Sabotage("stale_features", "features", "fit_baselines", "unseen", stale_features),
+    Sabotage("stale_features", "features", "fit_baselines", "developed", stale_features),
     Sabotage("no_epochs", "training", "train_sequence", "developed", no_epochs),
     Sabotage("broken_neural_part", "training", "blend_candidate", "developed", broken_neural_part),
     Sabotage("nan_in_factors", "training", "blend_candidate", "developed", nan_in_factors),
@@ -187,4 +234,11 @@ TRAINING = (
     Sabotage("random_embeddings", "training", "blend_candidate", "unseen", random_embeddings),
     Sabotage("permuted_weights", "training", "evaluate_candidate", "unseen", permuted_weights),
     Sabotage("old_index_with_new_model", "training", "blend_candidate", "unseen", old_index_with_new_model),
+    Sabotage("weights_learned_on_holdout", "labels", "blend_candidate", "unseen", weights_learned_on_holdout),
+    Sabotage(
+        "features_of_other_households", "features", "fit_baselines", "unseen", features_of_other_households
+    ),
+    Sabotage("baskets_of_one_moment", "features", "fit_baselines", "unseen", baskets_of_one_moment),
+    Sabotage("broken_baseline", "training", "blend_candidate", "unseen", broken_baseline),
+    Sabotage("model_of_the_week_before", "training", "blend_candidate", "unseen", model_of_the_week_before),
 )
