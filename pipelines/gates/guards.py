@@ -88,7 +88,7 @@ def plausible_gain(policy: DecidePromotion, ours: float, best: float, best_name:
         return Check("plausible_gain", Verdict.INSUFFICIENT_EVIDENCE, None, limit, words)
     gain = ours / best - 1.0
     fine = gain <= limit
-    words = f"the candidate is {gain:+.1%} above {best_name}, the best baseline; the policy believes up to {limit:+.0%}"
+    words = f"the gain over {best_name}, the best baseline, is {gain:+.1%}; the policy believes up to {limit:+.0%}"
     if not fine:
         words += (
             ": look for what training knows of the holdout week; if it is real, raise plausible_gain_limit"

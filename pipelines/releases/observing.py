@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipelines.params import ParamsError
 from pipelines.releases.bento import LOOPBACK
 from pipelines.releases.judge import Arm, Observed
 from pipelines.releases.records import Step
@@ -141,7 +143,7 @@ def read_counters(text: str, pid: int, restarts: int, slow_seconds: float) -> Co
     """Counters of an exposition in Prometheus' text format.
 
     Raises:
-        ValueError: The histogram has no bound of ``slow_seconds``.
+        ParamsError: The histogram has no bound of ``slow_seconds``.
     """
     requests = errors = timed = 0
     within: dict[float, int] = {}
@@ -157,8 +159,11 @@ def read_counters(text: str, pid: int, restarts: int, slow_seconds: float) -> Co
             elif sample.name == "shoploop_request_seconds_count":
                 timed = int(sample.value)
     if timed and slow_seconds not in within:
-        bounds = sorted(within)
-        raise ValueError(f"advance_release.slow_seconds: expected one of {bounds}, found {slow_seconds}")
+        bounds = ", ".join(f"{bound:g}" for bound in sorted(within) if math.isfinite(bound))
+        raise ParamsError(
+            f"params.yaml: advance_release.slow_seconds: expected a bound by which answers are counted ({bounds}), "
+            f"found {slow_seconds:g}; change it, then clear release_model"
+        )
     return Counters(pid, restarts, requests, errors, timed - within.get(slow_seconds, 0))
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from pipelines.params import ParamsError
 from pipelines.releases.observing import Baseline, Counters, _outcomes, read_counters
 from serving.impressions import SCHEMA as IMPRESSIONS
 from serving.metrics import Metrics
@@ -32,7 +33,7 @@ def test_read_counters__of_a_process_that_was_asked_nothing_are_zero():
 
 
 def test_read_counters__names_the_bounds_that_can_be_asked_for():
-    with pytest.raises(ValueError, match=r"slow_seconds: expected one of \[0.0005.*found 0.3"):
+    with pytest.raises(ParamsError, match=r"slow_seconds: expected a bound .* \(0.0005, .*, 1\), found 0.3;"):
         read_counters(exposition(), 7, 0, 0.3)
 
 
