@@ -234,6 +234,7 @@ class AdvanceRelease(Section):
     """How a release that passed its gates is let before the shoppers, and what takes it back."""
 
     policy_version: int = Field(ge=1)
+    shadow_requests: int = Field(ge=0)
     canary_shares: tuple[Share, ...]
     seconds_between_looks: float = Field(gt=0)
     alpha: float = Field(gt=0, le=0.2)

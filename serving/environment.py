@@ -23,6 +23,7 @@ class Environment(msgspec.Struct, frozen=True):
         events_token: Who reads the event log has to send it; without one nobody can read it.
         variant: Which arm of an experiment this process is, shown in every answer.
         variant_file: Where that can change while the process runs; its first word goes before ``variant``.
+        mirror_file: Where the address of a candidate stands that is asked the same, for comparison; none by default.
         served_features_share: Share of the recommendation requests whose features are logged, for
             `shoploop features replay`; chosen by request id.
         served_features_mib: Size of that log from which on its oldest rows leave.
@@ -37,6 +38,7 @@ class Environment(msgspec.Struct, frozen=True):
     events_token: str = ""
     variant: str = "champion"
     variant_file: Path | None = None
+    mirror_file: Path | None = None
     served_features_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
     served_features_mib: Annotated[int, Meta(ge=1)] = 256
 

@@ -20,6 +20,23 @@ class Metrics:
             "shoploop_answers", "Ranked lists by step of the fallback chain.", ["source", "variant"],
             registry=self.registry,
         )  # fmt: skip
+        self.mirrored = Counter(
+            "shoploop_mirrored",
+            "Questions that a candidate was asked as well, by what came of it.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.mirrored_seconds = Histogram(
+            "shoploop_mirrored_seconds",
+            "Time that a candidate took to answer such a question.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.mirrored_alike = Counter(
+            "shoploop_mirrored_alike",
+            "Of each list's first ten, the share that a candidate has among its first ten, summed up.",
+            registry=self.registry,
+        )
         self.events = Counter("shoploop_events", "Posted events.", ["result"], registry=self.registry)
         self.state_errors = Counter(
             "shoploop_state_errors", "Answers given without the shopper's history.", registry=self.registry

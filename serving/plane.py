@@ -15,6 +15,7 @@ from serving.event_log import read_log, read_query
 from serving.group_commit import GroupCommit, OverloadError, connect
 from serving.impressions import Impression, ImpressionLog
 from serving.metrics import Metrics
+from serving.mirror import Mirror
 from serving.recommender import Recommender
 from serving.schemas import (
     EventsAnswer,
@@ -30,8 +31,10 @@ from serving.schemas import (
 )
 from serving.served_features import ServedFeatureLog, ServedFeatures
 from serving.state import SCHEMA, Known, LoggedEvent, ShopperState, append_events
-from serving.variant import Variant
+from serving.watched_word import WatchedWord
 
+SHADOW = "shadow"
+"""Variant of an answer that no shopper sees."""
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
 UNREADABLE = (sqlite3.Error, msgspec.DecodeError, ValueError)
@@ -56,7 +59,7 @@ class DataPlane:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._clock = ServingClock(environment.clock_file)
-        self._variant = Variant(environment.variant_file, environment.variant)
+        self._variant = WatchedWord(environment.variant_file, environment.variant)
         self._state = ShopperState(environment.state_file)
         self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
         self._impressions = ImpressionLog(environment.impressions_file)
@@ -66,6 +69,7 @@ class DataPlane:
             environment.served_features_mib,
         )
         self.metrics = Metrics()
+        self._mirror = Mirror(environment.mirror_file, self.metrics)
         self._recommender, self._fault = _load(environment)
         self.metrics.ready.set(self._recommender is not None)
 
@@ -84,7 +88,18 @@ class DataPlane:
             ranked = self._observed(model, request, request_id, now)
         else:
             ranked = model.recommend(self._history(request.user_id), now, request.k)
-        return self._answer(model, ranked, request_id, "recommendations", request.user_id, now)
+        answer = self._answer(model, ranked, request_id, "recommendations", request.user_id, now)
+        self._mirror.offer(body, tuple(place.item_id for place in ranked.items))
+        return answer
+
+    async def shadow_recommendations(self, body: bytes, request_id: str) -> RecommendationsAnswer:
+        """The same list for a shopper who is not shown it: nothing is logged."""
+        request = decode(body, RecommendationsRequest)
+        model = self._model()
+        ranked = model.recommend(self._history(request.user_id), self._clock.now(), request.k)
+        return RecommendationsAnswer(
+            request_id, self._environment.release_id, SHADOW, ranked.source, model.named(ranked)
+        )
 
     async def similar_items(self, body: bytes, request_id: str) -> RecommendationsAnswer:
         """Items that go with one item."""

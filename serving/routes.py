@@ -78,6 +78,12 @@ ROUTES = (
         ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS,
     ),
     Route(
+        "POST", "/v1/shadow/recommendations", "shadow_recommendations",
+        "The same for a shopper who is not shown it: nothing is logged. A candidate is compared by it.",
+        RecommendationsRequest, RecommendationsAnswer,
+        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS,
+    ),
+    Route(
         "POST", "/v1/similar-items", "similar_items",
         "Items bought in the same baskets as one item.",
         SimilarItemsRequest, RecommendationsAnswer,

@@ -8,7 +8,7 @@ from pipelines.params import AdvanceRelease, load_params
 from pipelines.releases.advancing import Progress, advance
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import LedgerError
-from pipelines.releases.stepping import ABORTED, CANARY
+from pipelines.releases.stepping import ABORTED, CANARY, SHADOW
 from pipelines.releases.switch import Mover
 from pipelines.run_facts import RunFacts, write_result
 from pipelines.settings import Settings
@@ -17,7 +17,8 @@ from pipelines.settings import Settings
 def advance_release(settings: Settings, ledger: Ledger, workspace: Path, mover: Mover | None = None) -> str:
     """Release what a run built, or take the next step of that; running it again goes on.
 
-    With no ``canary_shares`` in ``params.yaml``, or no champion to compare with, all is done in one move.
+    With neither ``shadow_requests`` nor ``canary_shares`` in ``params.yaml``, or no champion to compare with, all is
+    done in one move.
     Writes ``run/release_model.json``, with ``again_in`` seconds while there are steps left.
 
     Returns:
@@ -29,7 +30,8 @@ def advance_release(settings: Settings, ledger: Ledger, workspace: Path, mover: 
     """
     policy = load_params(workspace / "params.yaml").advance_release
     facts = RunFacts.read(workspace)
-    if not policy.canary_shares or facts.champion_release_id is None:
+    steps = policy.shadow_requests or policy.canary_shares
+    if not steps or facts.champion_release_id is None:
         return describe_switch(release_model(settings, ledger, workspace, mover))
     mover = mover or Mover(ledger, settings)
     release = describe_release(ledger, facts, workspace)
@@ -49,6 +51,8 @@ def describe_progress(progress: Progress) -> str:
     """How far a release is, in a sentence."""
     if progress.state == CANARY:
         return f"{progress.release_id} answers {progress.share:.0%} of the shoppers: {progress.reason}"
+    if progress.state == SHADOW:
+        return f"{progress.release_id} is asked what the live release is asked, and shown to nobody: {progress.reason}"
     if progress.state == ABORTED:
         return f"{progress.release_id} was taken back, what was live is still live: {progress.reason}"
     return f"{progress.release_id} is live: {progress.reason}"

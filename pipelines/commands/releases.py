@@ -315,7 +315,7 @@ def list_steps(as_json: AsJson = False) -> None:
     """Show every step of the candidates before they were live or taken back, oldest first."""
     from pipelines.releases.stepping import steps
 
-    rows = [asdict(step) for step in steps(_ledger())]
+    rows = [asdict(step) | {"step": step.kind} for step in steps(_ledger())]
     if as_json:
         say_json(rows)
     elif not rows:

@@ -8,7 +8,7 @@ from pipelines.releases.judge import Verdict, judge
 from pipelines.releases.observing import NotObserved, observe, take_baseline
 from pipelines.releases.records import Release, Step, utc_now
 from pipelines.releases.status import read_status
-from pipelines.releases.stepping import ABORTED, CANARY, steps, take_step
+from pipelines.releases.stepping import ABORTED, CANARY, SHADOW, steps, take_step
 from pipelines.releases.switch import Mover
 
 
@@ -18,7 +18,7 @@ class Progress:
 
     Attributes:
         release_id: The candidate.
-        state: ``canary``, ``live`` or ``aborted``.
+        state: ``shadow``, ``canary``, ``live`` or ``aborted``.
         share: Of the shoppers, that it answers now.
         reason: Of this state, in words.
         stepped: Whether this call changed anything.
@@ -33,7 +33,7 @@ class Progress:
     @property
     def is_over(self) -> bool:
         """There is no step left to take."""
-        return self.state != CANARY
+        return self.state not in (SHADOW, CANARY)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -84,16 +84,15 @@ def _begin(
     taken = steps(mover.ledger)
     try:
         mover.prepare(release.release_id)
-        reason = f"first of {len(policy.canary_shares)} steps"
+        shares = (*([0.0] if policy.shadow_requests else []), *policy.canary_shares)
+        reason = f"first of {len(shares)} steps"
         seq = taken[-1].seq if taken else 0
-        return _canary(
-            mover, policy, release.release_id, (expected_live, seq), policy.canary_shares[0], actor, reason
-        )
+        return _take(mover, policy, release.release_id, (expected_live, seq), shares[0], actor, reason)
     finally:
         mover.ledger.withdraw_preparation(release.release_id)
 
 
-def _canary(
+def _take(
     mover: Mover,
     policy: AdvanceRelease,
     release_id: str,
@@ -103,8 +102,8 @@ def _canary(
     reason: str,
 ) -> Progress:
     baseline = take_baseline(mover.settings, release_id, expected[0], policy.slow_seconds)
-    take_step(mover.ledger, release_id, expected, CANARY, share, actor, reason, baseline.to_json())
-    return Progress(release_id, CANARY, share, reason, stepped=True)
+    step = take_step(mover.ledger, release_id, expected, CANARY, share, actor, reason, baseline.to_json())
+    return Progress(release_id, step.kind, share, reason, stepped=True)
 
 
 def _judge(mover: Mover, policy: AdvanceRelease, release: Release, step: Step, actor: str) -> Progress:
@@ -115,17 +114,19 @@ def _judge(mover: Mover, policy: AdvanceRelease, release: Release, step: Step, a
         observed = observe(mover.settings, step, policy.slow_seconds, utc_now())
     except NotObserved as error:
         # It is starting, with the endpoint or after a crash; a crash counts as soon as it is ready or has given up.
-        return Progress(release.release_id, CANARY, step.share, str(error), stepped=False)
+        return Progress(release.release_id, step.kind, step.share, str(error), stepped=False)
+    if step.kind == SHADOW:
+        policy = policy.model_copy(update={"minimum_requests": policy.shadow_requests})
     judgement = judge(policy, observed)
     if judgement.verdict is Verdict.ROLL_BACK:
         return _abort(mover, step, actor, judgement.reason)
     if judgement.verdict is Verdict.CONTINUE:
-        return Progress(release.release_id, CANARY, step.share, judgement.reason, stepped=False)
+        return Progress(release.release_id, step.kind, step.share, judgement.reason, stepped=False)
     larger = [share for share in policy.canary_shares if share > step.share]
     if not larger:
         return _release(mover, release, step.live_release_id, actor, judgement.reason)
     expected = (step.live_release_id, step.seq)
-    return _canary(mover, policy, release.release_id, expected, larger[0], actor, judgement.reason)
+    return _take(mover, policy, release.release_id, expected, larger[0], actor, judgement.reason)
 
 
 def _abort(mover: Mover, step: Step, actor: str, reason: str) -> Progress:

@@ -131,6 +131,7 @@ class RunningBento:
         self.is_ready = False
         self.has_given_up = False
         self.reason = self.variant = ""
+        self.mirrored: str | None = None
         self.starts = 0
         self.failures = 0
         self.missed = 0
@@ -198,6 +199,18 @@ class RunningBento:
             write_atomically(self.variant_file, variant)
             self.variant = variant
 
+    @property
+    def mirror_file(self) -> Path:
+        """Where the address of a candidate stands that it asks what it is asked itself."""
+        return self.surroundings.folder / "mirrors" / self.release.release_id
+
+    def mirror_to(self, address: str) -> None:
+        """Have it ask a candidate the same from now on; with an empty address nobody."""
+        if self.mirrored != address:
+            self.mirror_file.parent.mkdir(exist_ok=True)
+            write_atomically(self.mirror_file, address)
+            self.mirrored = address
+
     def _argv(self) -> list[str]:
         values = {
             "bento_path": str(self.release.bento_folder(self.surroundings.store)),
@@ -216,6 +229,7 @@ class RunningBento:
             "SHOPLOOP_RELEASE_ID": self.release.release_id,
             "SHOPLOOP_VARIANT": "champion",
             "SHOPLOOP_VARIANT_FILE": str(self.variant_file),
+            "SHOPLOOP_MIRROR_FILE": str(self.mirror_file),
             # Before the first landing there is no clock file yet, and naming it would be an error.
             **({"SHOPLOOP_CLOCK_FILE": str(given.clock_file)} if given.clock_file.exists() else {}),
         }

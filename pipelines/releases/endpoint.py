@@ -5,7 +5,6 @@ it loses nothing: the next one serves what the ledger says is live.
 """
 
 import argparse
-import fcntl
 import logging
 import os
 import signal
@@ -16,7 +15,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,22 +30,19 @@ from pipelines.releases.children import MARK, Records
 from pipelines.releases.ledger import Ledger, Plan
 from pipelines.releases.ports import PortTaken, require_free
 from pipelines.releases.records import Release, utc_now
-from pipelines.releases.status import LOCK, EndpointStatus, endpoint_folder, status_file, write_atomically
+from pipelines.releases.sole_supervisor import AlreadyRunning, hold_lock, wait_until
+from pipelines.releases.status import EndpointStatus, endpoint_folder, status_file, write_atomically
+from pipelines.releases.stepping import SHADOW
 from pipelines.settings import Settings, settings
 
 TICK_SECONDS = 0.05
 PREPARATION_SECONDS = 30 * 60
 LEDGER_RETRY_SECONDS = 1.0
 CADDY_RESTART_SECONDS = 0.5
-LOCK_SECONDS = 1.0
 EXIT_MISUSE = 2
 CADDY = "Caddy's configuration"
 
 log = logging.getLogger("endpoint")
-
-
-class AlreadyRunning(Exception):  # noqa: N818
-    """Another supervisor of this home is alive."""
 
 
 class Endpoint:
@@ -134,7 +129,7 @@ class Endpoint:
         if self.proxy.child is not None:
             # Caddy first: it finishes the answers under way while the releases still run.
             self.proxy.child.ask_to_end()
-            _wait_until(lambda: self.proxy.child is None or self.proxy.child.exit_code is not None, 12)
+            wait_until(lambda: self.proxy.child is None or self.proxy.child.exit_code is not None, 12)
             self.proxy.child.kill()
         self.ending += self.bentos.values()
         for bento in self.ending:
@@ -241,13 +236,17 @@ class Endpoint:
             self.proxy.join(NOBODY)
             self.proxy.steer(NOBODY, NOBODY, notice(None))
             return
-        candidate = self._canary(answering[0])
+        candidate, step = self._candidate(answering[0]), self.plan.candidate
+        shadow = candidate if step is not None and step.kind == SHADOW else None
+        candidate = None if shadow else candidate
         self._name_arms(candidate)
+        for bento in self.bentos.values():
+            bento.mirror_to(shadow.address if shadow and bento is answering[0] else "")
         if candidate is None:
             self.proxy.join(answering[0].address)
         self.proxy.steer(answering[0].address, answering[-1].address, notice(self.plan.live))
-        if candidate is not None and self.plan.candidate is not None:
-            self.proxy.split(answering[0].address, candidate.address, self.plan.candidate.share)
+        if candidate is not None and step is not None:
+            self.proxy.split(answering[0].address, candidate.address, step.share)
         self._note_switch(answering[0].release.release_id)
 
     def _name_arms(self, candidate: RunningBento | None) -> None:
@@ -255,8 +254,8 @@ class Endpoint:
         for bento in self.bentos.values():
             bento.call_it("canary" if bento is candidate else "control" if candidate else "champion")
 
-    def _canary(self, first: RunningBento) -> RunningBento | None:
-        """The candidate that is to get its share now: only beside the live release that it is compared with."""
+    def _candidate(self, first: RunningBento) -> RunningBento | None:
+        """The candidate that may be asked now: only beside the live release that it is compared with."""
         release = self.plan.candidate_release
         if release is None or first.release != self.plan.live or not self._is_ready(release):
             return None
@@ -308,13 +307,6 @@ def _environment(configuration: Settings, folder: Path) -> dict[str, str]:
     }
 
 
-def _wait_until(is_done: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (done := is_done()) and time.monotonic() < deadline:
-        time.sleep(TICK_SECONDS)
-    return done
-
-
 class StopSignal:
     """Whether this process was asked to end."""
 
@@ -325,34 +317,6 @@ class StopSignal:
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True
-
-
-def _try_lock(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def hold_lock(folder: Path) -> IO[str]:
-    """Be the only supervisor of this folder as long as the returned file is open.
-
-    Raises:
-        AlreadyRunning: Another one is alive.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = (folder / LOCK).open("a+")
-    # Whoever asks whether we run holds the lock for an instant; only another supervisor holds it for longer.
-    if not _wait_until(lambda: _try_lock(handle), LOCK_SECONDS):
-        handle.seek(0)
-        raise AlreadyRunning(
-            f"an endpoint of {folder} is already running (process {handle.read().strip() or '?'})"
-        )
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return handle
 
 
 def _arguments(words: list[str] | None) -> argparse.Namespace:

@@ -17,6 +17,8 @@ from scipy.special import betainc, betaln
 from pipelines.params import AdvanceRelease
 
 TESTS = 3
+SMALLEST_TAIL = 1e-290
+"""Below it a tail has no digits left; such a wealth is below 1 and far from any verdict."""
 
 
 class Verdict(StrEnum):
@@ -62,12 +64,14 @@ class Observed:
         control: The live release, over the same time.
         crashes: How often the candidate's process ended by itself.
         seconds: Since the step began.
+        alike: Of a shadow's lists, the share of the live list's first ten that is among its own; None of a canary.
     """
 
     canary: Arm
     control: Arm
     crashes: int
     seconds: float
+    alike: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def judge(policy: AdvanceRelease, observed: Observed) -> Judgement:
         return Judgement(Verdict.ROLL_BACK, breach)
     requests, seconds = observed.canary.requests, observed.seconds
     so_far = f"{requests} requests in {seconds:.0f} s"
+    if observed.alike is not None:
+        so_far += f", {observed.alike:.0%} of the first ten as in the live list"
     if requests >= policy.minimum_requests and seconds >= policy.minimum_seconds:
         return Judgement(Verdict.ADVANCE, f"{so_far} and no breach")
     if seconds < policy.maximum_seconds:
@@ -105,7 +111,8 @@ def _breach(policy: AdvanceRelease, observed: Observed) -> str:
     canary, control = observed.canary, observed.control
     if observed.crashes > policy.crashes_allowed:
         return f"its process ended {observed.crashes} times, {policy.crashes_allowed} allowed"
-    needed = math.log(TESTS * len(policy.canary_shares) / policy.alpha)
+    steps = len(policy.canary_shares) + bool(policy.shadow_requests)
+    needed = math.log(TESTS * steps / policy.alpha)
     asked = (
         ("errors", canary.errors, control.errors, policy.errors_tolerated, policy.errors_ratio),
         ("slow answers", canary.slow, control.slow, policy.slow_tolerated, policy.slow_ratio),
@@ -152,7 +159,7 @@ def _log_mixture(hits: int, misses: int, chance: float) -> float:
     """Log of the mean likelihood ratio over all chances above the given one (uniform prior)."""
     # Integral of p^hits (1-p)^misses from chance to 1 is the Beta function times its upper tail.
     tail = betainc(misses + 1, hits + 1, 1 - chance)
-    if tail <= 0:
+    if tail < SMALLEST_TAIL:
         return -math.inf
     likelihood = betaln(hits + 1, misses + 1) + math.log(tail) - math.log1p(-chance)
     return float(likelihood - hits * math.log(chance) - misses * math.log1p(-chance))

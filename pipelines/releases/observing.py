@@ -16,6 +16,7 @@ from pipelines.releases.bento import LOOPBACK
 from pipelines.releases.judge import Arm, Observed
 from pipelines.releases.records import Step
 from pipelines.releases.status import EndpointStatus, ReleaseStatus, read_status
+from pipelines.releases.stepping import SHADOW
 from pipelines.settings import Settings
 
 ROUTE = "/v1/recommendations"
@@ -51,6 +52,35 @@ class Counters:
 
 
 @dataclass(frozen=True)
+class Mirrored:
+    """What a live release has counted of the questions that it asked a candidate as well.
+
+    Attributes:
+        compared: Answered with a list as long as its own.
+        shorter: Answered with a shorter one.
+        failed: Not answered, not in time, or with an error.
+        slow: Answered, but it took longer than a bound.
+        alike: Sum over the answers of the share that both first tens have in common.
+    """
+
+    compared: int = 0
+    shorter: int = 0
+    failed: int = 0
+    slow: int = 0
+    alike: float = 0.0
+
+    def since(self, before: "Mirrored") -> "Mirrored":
+        """What was counted since ``before``."""
+        return Mirrored(
+            self.compared - before.compared,
+            self.shorter - before.shorter,
+            self.failed - before.failed,
+            self.slow - before.slow,
+            self.alike - before.alike,
+        )
+
+
+@dataclass(frozen=True)
 class Baseline:
     """All counters at one moment.
 
@@ -59,12 +89,14 @@ class Baseline:
         control: Of the live release.
         impressions: Last row of the impression log.
         events: Last row of the event log.
+        mirrored: Of the live release.
     """
 
     canary: Counters
     control: Counters
     impressions: int
     events: int
+    mirrored: Mirrored = Mirrored()
 
     def to_json(self) -> str:
         """As text, for the ledger."""
@@ -75,7 +107,8 @@ class Baseline:
         """The inverse of `to_json`."""
         read = json.loads(text)
         canary, control = (Counters(**read.pop(name)) for name in ("canary", "control"))
-        return cls(canary, control, **read)
+        mirrored = Mirrored(**read.pop("mirrored", {}))
+        return cls(canary, control, **read, mirrored=mirrored)
 
 
 def take_baseline(settings: Settings, candidate: str, live: str, slow_seconds: float) -> Baseline:
@@ -86,13 +119,14 @@ def take_baseline(settings: Settings, candidate: str, live: str, slow_seconds: f
         NotObserved: One of them does not answer.
     """
     status = read_status(settings)
-    canary, control = (_counters(status, name, slow_seconds) for name in (candidate, live))
+    (canary, _), (control, mirrored) = (_counters(status, name, slow_seconds) for name in (candidate, live))
     state = settings.state_file
     return Baseline(
         canary,
         control,
         _last_row(state.with_name("impressions.db"), "impressions"),
         _last_row(state, "posted_events"),
+        mirrored,
     )
 
 
@@ -115,7 +149,14 @@ def observe(settings: Settings, step: Step, slow_seconds: float, now: datetime) 
         )
     )
     crashes = max(0, after.canary.restarts - before.canary.restarts)
-    return Observed(canary, control, crashes, max(0.0, (now - step.taken_at).total_seconds()))
+    seconds = max(0.0, (now - step.taken_at).total_seconds())
+    if step.kind != SHADOW:
+        return Observed(canary, control, crashes, seconds)
+    earlier = before.mirrored if before.control.pid == after.control.pid else Mirrored()
+    found = after.mirrored.since(earlier)
+    answered = found.compared + found.shorter
+    shadow = Arm(answered + found.failed, found.shorter + found.failed, found.slow)
+    return Observed(shadow, control, crashes, seconds, found.alike / max(answered, 1))
 
 
 def _arm(before: Counters, after: Counters) -> Arm:
@@ -126,7 +167,7 @@ def _arm(before: Counters, after: Counters) -> Arm:
     )
 
 
-def _counters(status: EndpointStatus, release_id: str, slow_seconds: float) -> Counters:
+def _counters(status: EndpointStatus, release_id: str, slow_seconds: float) -> tuple[Counters, Mirrored]:
     found = status.releases.get(release_id, ReleaseStatus("unknown"))
     if found.port is None or found.pid is None or found.state not in ("ready", "live"):
         raise NotObserved(
@@ -136,7 +177,7 @@ def _counters(status: EndpointStatus, release_id: str, slow_seconds: float) -> C
         text = _metrics(found.port)
     except (OSError, http.client.HTTPException) as error:
         raise NotObserved(f"{release_id} does not tell its counts on port {found.port}: {error}") from error
-    return read_counters(text, found.pid, found.restarts, slow_seconds)
+    return read_counters(text, found.pid, found.restarts, slow_seconds), read_mirrored(text, slow_seconds)
 
 
 def read_counters(text: str, pid: int, restarts: int, slow_seconds: float) -> Counters:
@@ -165,6 +206,27 @@ def read_counters(text: str, pid: int, restarts: int, slow_seconds: float) -> Co
             f"found {slow_seconds:g}; change it, then clear release_model"
         )
     return Counters(pid, restarts, requests, errors, timed - within.get(slow_seconds, 0))
+
+
+def read_mirrored(text: str, slow_seconds: float) -> Mirrored:
+    """What an exposition in Prometheus' text format says of questions that a candidate was asked as well."""
+    counts: dict[str, int] = {}
+    alike, timed, quick = 0.0, 0, 0
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "shoploop_mirrored_total":
+                counts[sample.labels["outcome"]] = int(sample.value)
+            elif sample.name == "shoploop_mirrored_alike_total":
+                alike = float(sample.value)
+            elif sample.name == "shoploop_mirrored_seconds_count":
+                timed = int(sample.value)
+            elif (
+                sample.name == "shoploop_mirrored_seconds_bucket"
+                and float(sample.labels["le"]) == slow_seconds
+            ):
+                quick = int(sample.value)
+    told = {name: counts.get(name, 0) for name in ("compared", "shorter", "failed")}
+    return Mirrored(**told, slow=timed - quick, alike=alike)
 
 
 def _metrics(port: int) -> str:

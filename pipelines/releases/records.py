@@ -136,7 +136,7 @@ class Step:
         release_id: The candidate.
         live_release_id: What it is compared with.
         move_seq: The move that made that live; the step holds only until the next move.
-        step: ``canary``, or ``aborted``.
+        step: ``canary``, or ``aborted``. A canary without a share is a shadow, asked the same and shown to nobody.
         share: Of the shoppers who are answered by it, 0 to 1.
         actor: Who took it.
         reason: Why, in words.
@@ -154,3 +154,8 @@ class Step:
     reason: str
     baseline: str
     taken_at: datetime
+
+    @property
+    def kind(self) -> str:
+        """``shadow``, ``canary`` or ``aborted``."""
+        return "shadow" if self.step == "canary" and self.share == 0 else self.step

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pipelines.releases.ledger import Ledger
 
 CANARY = "canary"
+SHADOW = "shadow"
+"""A canary with a share of 0: it is asked what the live release is asked, and shown to nobody."""
 ABORTED = "aborted"
 
 
@@ -77,9 +79,9 @@ def next_step(
 def _require_possible(release_id: str, live_id: str, step: str, share: float, standing: Step | None) -> None:
     if release_id == live_id:
         raise LedgerError(f"{release_id} is live already: there is no step left to take")
-    if step == CANARY and not 0 < share < 1:
+    if step == CANARY and not 0 <= share < 1:
         raise LedgerError(
-            f"share of {release_id}: expected above 0 and below 1, found {share}; 1 is a release"
+            f"share of {release_id}: expected 0 (a shadow) or more and below 1, found {share}; 1 is a release"
         )
     if step == ABORTED and (standing is None or share != 0):
         raise LedgerError(f"{release_id} cannot be aborted: no step of it stands (share {share}, expected 0)")
@@ -110,7 +112,7 @@ def take_step(
         release_id: The candidate.
         expected: Id of the live release and ``seq`` of the last step (0 before the first) that the caller judged.
         step: ``canary`` or ``aborted``.
-        share: Of the shoppers, above 0 and below 1 for ``canary``; 0 for ``aborted``.
+        share: Of the shoppers, below 1 for ``canary``, 0 for its shadow; 0 for ``aborted``.
         actor: Who takes it.
         reason: Why; required.
         baseline: Counters of both releases at this moment, as JSON.

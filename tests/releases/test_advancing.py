@@ -15,6 +15,7 @@ from pipelines.releases.switch import Mover
 
 POLICY = load_params().advance_release.model_copy(
     update={
+        "shadow_requests": 0,
         "canary_shares": (0.2, 0.5),
         "minimum_requests": 30,
         "minimum_seconds": 0.2,
@@ -84,6 +85,72 @@ def test_advance__a_canary_that_errs_is_taken_back_and_no_control_shopper_notice
     assert endpoint.ledger.live().release_id == way.old
     assert way.advance().stepped is False
     assert len(steps(endpoint.ledger)) == 2
+
+
+SHADOWED = POLICY.model_copy(update={"shadow_requests": 40})
+
+
+def test_advance__a_good_shadow_goes_on_to_the_shoppers(endpoint):
+    way = Way(endpoint, policy=SHADOWED)
+    progress = way.advance()
+    assert (progress.state, progress.share) == ("shadow", 0.0)
+    assert way.advance().reason.startswith("0 requests in")
+    with Shoppers(endpoint.settings.port_endpoint) as shoppers:
+        progress = way.walk()
+    assert shoppers.failures == []
+    assert progress.state == "live"
+    assert way.taken() == [("canary", 0.0), ("canary", 0.2), ("canary", 0.5)]
+    assert [step.kind for step in steps(endpoint.ledger)] == ["shadow", "canary", "canary"]
+    assert "100% of the first ten as in the live list" in steps(endpoint.ledger)[1].reason
+    assert endpoint.ledger.verify().faults == ()
+
+
+@pytest.mark.parametrize("behaviour", ["failing", "short"])
+def test_advance__a_shadow_that_errs_is_taken_back_and_no_shopper_notices(endpoint, behaviour):
+    way = Way(endpoint, behaviour, SHADOWED)
+    with Shoppers(endpoint.settings.port_endpoint) as shoppers:
+        progress = way.walk()
+    assert shoppers.failures == []
+    assert shoppers.of(way.new) == set()
+    assert progress.state == "aborted"
+    assert "errors:" in progress.reason
+    assert way.taken() == [("canary", 0.0), ("aborted", 0.0)]
+
+
+def test_advance__a_shadow_whose_process_dies_is_taken_back(endpoint):
+    way = Way(endpoint, policy=SHADOWED.model_copy(update={"shadow_requests": 10**9}))
+    with Shoppers(endpoint.settings.port_endpoint) as shoppers:
+        way.advance()
+        eventually(lambda: "requests in" in way.advance().reason, what="a judgement")
+        kill_group_of(endpoint.status().releases[way.new].pid)
+        progress = way.walk()
+    assert shoppers.failures == []
+    assert (progress.state, way.taken()[-1]) == ("aborted", ("aborted", 0.0))
+    assert "its process ended" in progress.reason or "errors:" in progress.reason
+
+
+def test_advance__of_a_shadow_alone_goes_from_nobody_to_all(endpoint):
+    way = Way(endpoint, policy=SHADOWED.model_copy(update={"canary_shares": ()}))
+    with Shoppers(endpoint.settings.port_endpoint) as shoppers:
+        progress = way.walk()
+        eventually(lambda: (way.new, "champion") in shoppers.arms, what="an answer of the new champion")
+    assert shoppers.failures == []
+    assert progress.state == "live"
+    assert way.taken() == [("canary", 0.0)]
+
+
+def test_advance__goes_on_in_its_shadow_after_the_endpoint_was_killed(endpoint):
+    way = Way(endpoint, policy=SHADOWED)
+    assert way.advance().state == "shadow"
+    endpoint.process.kill()
+    endpoint.process.wait()
+    endpoint.start()
+    eventually(lambda: endpoint.state(way.new) == "ready" and endpoint.serves() == way.old, what="both again")
+    with Shoppers(endpoint.settings.port_endpoint) as shoppers:
+        progress = way.walk()
+    assert shoppers.failures == []
+    assert progress.state == "live"
+    assert way.taken()[0] == ("canary", 0.0)
 
 
 def test_advance__goes_on_after_the_endpoint_was_killed_between_two_steps(endpoint):

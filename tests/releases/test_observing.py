@@ -7,7 +7,14 @@ from contextlib import closing
 import pytest
 
 from pipelines.params import ParamsError
-from pipelines.releases.observing import Baseline, Counters, _outcomes, read_counters
+from pipelines.releases.observing import (
+    Baseline,
+    Counters,
+    Mirrored,
+    _outcomes,
+    read_counters,
+    read_mirrored,
+)
 from serving.impressions import SCHEMA as IMPRESSIONS
 from serving.metrics import Metrics
 from serving.state import SCHEMA as STATE
@@ -60,3 +67,16 @@ def test_outcomes__counts_each_shopper_once_and_only_what_came_in_the_step(tmp_p
     assert Baseline.from_json(since.to_json()) == since
     assert _outcomes(state, since, "r-1") == {"shoppers": 3, "buyers": 1}
     assert _outcomes(state, since, "r-2") == {"shoppers": 1, "buyers": 1}
+
+
+def test_read_mirrored__counts_answers_beyond_the_bound_as_slow():
+    metrics = Metrics()
+    for outcome in ("compared", "compared", "shorter", "failed", "left_out"):
+        metrics.mirrored.labels(outcome).inc()
+    for seconds in (0.01, 0.2, 0.3):
+        metrics.mirrored_seconds.observe(seconds)
+    metrics.mirrored_alike.inc(1.5)
+    found = read_mirrored(metrics.exposition().decode(), 0.1)
+    assert found == Mirrored(compared=2, shorter=1, failed=1, slow=2, alike=1.5)
+    assert found.since(Mirrored(compared=1, slow=1, alike=0.5)) == Mirrored(1, 1, 1, 1, 1.0)
+    assert read_mirrored("", 0.1) == Mirrored()

@@ -78,9 +78,9 @@ def test_plan__a_move_ends_the_step_even_when_the_same_release_is_live_again(sho
 @pytest.mark.parametrize(
     ("step", "share", "reason", "error"),
     [
-        ("canary", 0.0, "why", "expected above 0 and below 1"),
+        ("canary", -0.1, "why", r"expected 0 \(a shadow\) or more and below 1"),
         ("canary", 1.0, "why", "1 is a release"),
-        ("canary", float("nan"), "why", "expected above 0"),
+        ("canary", float("nan"), "why", "expected 0"),
         ("aborted", 0.0, "why", "no step of it stands"),
         ("sideways", 0.5, "why", "expected 'canary' or 'aborted'"),
         ("canary", 0.5, " ", "actor and a reason"),

@@ -1,8 +1,8 @@
 """A real data plane, small: what a Bento starts, for tests of the endpoint that need many of them fast.
 
 ``python tiny_release.py FOLDER`` serves on SHOPLOOP_DATA_PORT. The file FOLDER/behaviour says how: ``good``,
-``broken`` (ends at once), ``unready`` (never ready), ``unusable`` (says that its model cannot be loaded) or
-``failing`` (ready, and answers every recommendation with 500).
+``broken`` (ends at once), ``unready`` (never ready), ``unusable`` (says that its model cannot be loaded),
+``failing`` (ready, and answers every recommendation with 500) or ``short`` (lists of nine).
 """
 
 import json
@@ -11,12 +11,14 @@ import sys
 from pathlib import Path
 
 from serving.metrics import Metrics
-from serving.variant import Variant
+from serving.mirror import SHADOW_PATH, Mirror
+from serving.watched_word import WatchedWord
 
 RELEASE = os.environ.get("SHOPLOOP_RELEASE_ID", "")
 BEHAVIOUR = os.environ.get("TINY_BEHAVIOUR", "good")
 METRICS = Metrics()
-VARIANT = Variant(Path(os.environ.get("SHOPLOOP_VARIANT_FILE", "none")), "champion")
+MIRROR = Mirror(Path(os.environ.get("SHOPLOOP_MIRROR_FILE", "none")), METRICS)
+VARIANT = WatchedWord(Path(os.environ.get("SHOPLOOP_VARIANT_FILE", "none")), "champion")
 
 
 def answer_to(path, body):
@@ -29,11 +31,13 @@ def answer_to(path, body):
         return (503 if BEHAVIOUR == "unready" else 200), {"status": "?"}
     if path == "/v1/release":
         return 200, {"release": RELEASE, "pid": os.getpid()}
-    if path == "/v1/recommendations":
+    if path in ("/v1/recommendations", SHADOW_PATH):
         status = 500 if BEHAVIOUR == "failing" else 200
         METRICS.requests.labels(path, status).inc()
         METRICS.seconds.labels(path).observe(0.001)
-        return status, {"release": RELEASE, "variant": VARIANT(), "user_id": json.loads(body)["user_id"]}
+        items = [{"item_id": str(number)} for number in range(9 if BEHAVIOUR == "short" else 10)]
+        told = {"release": RELEASE, "variant": VARIANT(), "user_id": json.loads(body)["user_id"]}
+        return status, told | {"items": items}
     return 404, {"error": "not_found"}
 
 
@@ -49,9 +53,11 @@ async def app(scope, receive, send):
     else:
         status, answer = answer_to(scope["path"], body)
         text = json.dumps(answer).encode()
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})
+    if scope["path"] == "/v1/recommendations" and BEHAVIOUR != "failing":
+        MIRROR.offer(body, tuple(str(number) for number in range(10)))
 
 
 def main():

@@ -1,4 +1,4 @@
-"""Which arm of an experiment this process is, which may change while it runs."""
+"""A word in a file that may change while this process runs: which arm of an experiment it is, or whom it asks."""
 
 import logging
 import re
@@ -12,19 +12,24 @@ WORD = re.compile(r"[a-z_]{1,32}")
 logger = logging.getLogger("serving")
 
 
-class Variant:
+class WatchedWord:
     """The word in a file, looked at four times a second: a canary that becomes the champion is not restarted.
 
     Args:
         path: The file, or None when nothing ever changes.
         otherwise: The word when there is no file, or none that can be used.
         clock: Seconds that only grow.
+        form: What a word looks like.
     """
 
     def __init__(
-        self, path: Path | None, otherwise: str, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path | None,
+        otherwise: str,
+        clock: Callable[[], float] = time.monotonic,
+        form: re.Pattern[str] = WORD,
     ) -> None:
-        self._path, self._word, self._clock = path, otherwise, clock
+        self._path, self._word, self._clock, self._form = path, otherwise, clock, form
         self._look_at = 0.0
 
     def __call__(self) -> str:
@@ -40,11 +45,11 @@ class Variant:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            logger.error("%s: the variant stays %s: %s", path, self._word, error)
+            logger.error("%s: it stays %r: %s", path, self._word, error)
             return
-        if WORD.fullmatch(found):
+        if self._form.fullmatch(found):
             self._word = found
         else:
             logger.error(
-                "%s: expected one word of small letters, found %r: it stays %s", path, found[:40], self._word
+                "%s: expected %s, found %r: it stays %r", path, self._form.pattern, found[:40], self._word
             )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.variant import REFRESH_SECONDS, Variant
+from serving.watched_word import REFRESH_SECONDS, WatchedWord
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def clock():
 
 def test_variant__follows_its_file_without_reading_it_for_every_request(tmp_path, clock):
     file = tmp_path / "variant"
-    variant = Variant(file, "champion", clock)
+    variant = WatchedWord(file, "champion", clock)
     assert variant() == "champion"
     file.write_text("canary\n")
     assert variant() == "champion"
@@ -33,7 +33,7 @@ def test_variant__follows_its_file_without_reading_it_for_every_request(tmp_path
 def test_variant__keeps_the_last_good_word(tmp_path, clock, content):
     file = tmp_path / "variant"
     file.write_text("control")
-    variant = Variant(file, "champion", clock)
+    variant = WatchedWord(file, "champion", clock)
     assert variant() == "control"
     file.write_bytes(content)
     clock.now += REFRESH_SECONDS
@@ -41,4 +41,4 @@ def test_variant__keeps_the_last_good_word(tmp_path, clock, content):
 
 
 def test_variant__without_a_file_is_what_was_given(clock):
-    assert Variant(None, "champion", clock)() == "champion"
+    assert WatchedWord(None, "champion", clock)() == "champion"
