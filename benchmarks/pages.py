@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from benchmarks import training_speed_page as training_speed
 from benchmarks.features import page as features
 from benchmarks.gate_mutation import page as gate_mutation
+from benchmarks.live_weeks import page as live_weeks
 from benchmarks.next_basket import page as next_basket
 from benchmarks.peers import page as rectools
 from benchmarks.scaling import page as scaling
@@ -47,6 +48,7 @@ class Page(Protocol):
 PAGES: Mapping[str, Page] = {
     "features": features,
     "gate_mutation": gate_mutation,
+    "live_weeks": live_weeks,
     "next_basket": next_basket,
     "peers.rectools": rectools,
     "scaling": scaling,

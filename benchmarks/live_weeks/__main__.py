@@ -1,8 +1,8 @@
 """Real weeks, live: ``python -m benchmarks.live_weeks --out DIR [--weeks 45-53]``.
 
 The first model is released; the weekly retrainings after it go step by step before shoppers, under a load that never
-stops. One is refused by its gate, one is taken back after its processes were killed. The stack is stopped at the end, on
-failure and on Ctrl-C. DIR/results.jsonl tells what was done so far.
+stops. One is refused by its gate, one is taken back after its processes were killed. The stack is stopped at the end,
+on failure and on Ctrl-C. DIR/results.jsonl tells what was done so far.
 """
 
 import json

@@ -85,11 +85,13 @@ class LiveShop:
         places |= {
             f"SHOPLOOP_{name.upper()}": str(getattr(self.settings, name)) for name in ("home", "checkout")
         }
+        # What is installed may be another checkout, and may be edited meanwhile: the stack runs the copy.
+        places["PYTHONPATH"] = str(self.settings.checkout)
         # In a session of its own: Ctrl-C is for the benchmark, which then stops the stack by `down`.
         done = subprocess.run(
             [sys.executable, "-m", "pipelines.cli", *words],
             cwd=self.settings.checkout,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | places,
+            env=os.environ | places,
             capture_output=True,
             text=True,
             check=False,

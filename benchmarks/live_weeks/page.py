@@ -7,9 +7,9 @@ from benchmarks.live_weeks.report import table
 TEXT = """
 The real stack in a home of its own: the first model is released, then a load begins and never stops. Week after week of
 the shop lands, its asset starts the retraining, and what the gate lets through goes before the shoppers step by step.
-The load asks for real households at a fixed rate; a request's time counts from when it is due. It buys from the lists as
-often as households bought on a day of that week. One week is trained on features with the items mixed up; the candidate
-of another one has its processes killed while it answers a part of the shoppers.
+The load asks for real households at a fixed rate; a request's time counts from when it is due. It buys from the lists
+as often as households bought on a day of that week. One week is trained on features with the items mixed up; the
+candidate of another one has its processes killed while it answers a part of the shoppers.
 """
 
 
