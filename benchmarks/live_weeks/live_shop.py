@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -111,6 +112,9 @@ class LiveShop:
             yield
         finally:
             self.say("Stopping the stack")
+            # A second Ctrl-C would leave a part of it running.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             self.shoploop("down")
 
     def land(self, weeks: int) -> str:

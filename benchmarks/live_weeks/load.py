@@ -17,6 +17,9 @@ from typing import Any, TextIO
 
 from benchmarks.live_weeks.load_log import ASK, BUY, OK, Sent, end_line
 from benchmarks.live_weeks.shoppers import Shoppers
+from pipelines.params import load_params
+from pipelines.settings import CHECKOUT
+from pipelines.weeks import ShopCalendar
 
 TIMEOUT_SECONDS = 10
 SEED = 7
@@ -107,7 +110,7 @@ async def run(load: Load, rate: float) -> None:
 def main() -> None:
     """Read the arguments and send."""
     port, rate, log, clock = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
-    shoppers = Shoppers.read()
+    shoppers = Shoppers.read(ShopCalendar.of(load_params(CHECKOUT / "params.yaml").shop))
     with log.open("w", buffering=1) as file:
         asyncio.run(run(Load(port, shoppers, file, clock), rate))
 

@@ -2,24 +2,25 @@
 
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from benchmarks.next_basket.inputs import tables_folder
+from pipelines.weeks import ShopCalendar, from_micros
 
-SHARES = """
-select week, count(distinct (household_id, transaction_timestamp::date)) / 7.0
-       / (select count(distinct household_id) from purchases)
-from purchases group by week
+# The week column of the table is not the shop's: its weeks begin on another day.
+BASKETS = """
+select household_id, epoch_us(timezone('UTC', transaction_timestamp)) as micros
+from purchases group by basket_id, household_id, transaction_timestamp order by all
 """
-MOMENTS = "select distinct week, basket_id, transaction_timestamp from purchases order by all"
 PRICES = """
 select cast(product_id as varchar), round(median(sales_value / quantity), 2)
 from purchases where quantity > 0 and sales_value > 0 group by all
 """
+DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,12 @@ class Shoppers:
     prices: dict[str, float]
 
     @classmethod
-    def read(cls, folder: Path | None = None) -> "Shoppers":
+    def read(cls, calendar: ShopCalendar, folder: Path | None = None) -> "Shoppers":
         """From the tables of Complete Journey.
+
+        Args:
+            calendar: The shop's weeks.
+            folder: Of the tables, instead of the package's.
 
         Raises:
             DataError: They are not there.
@@ -49,15 +54,18 @@ class Shoppers:
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
             connection.read_parquet(str(file)).create_view("purchases")
-            households = connection.execute(
-                "select distinct cast(household_id as varchar) from purchases order by all"
-            ).fetchall()
-            moments: dict[int, list[datetime]] = {}
-            for week, _, moment in connection.execute(MOMENTS).fetchall():
-                moments.setdefault(int(week), []).append(moment)
-            shares = {int(week): float(share) for week, share in connection.execute(SHARES).fetchall()}
+            baskets = connection.execute(BASKETS).fetchnumpy()
             prices = dict(connection.execute(PRICES).fetchall())
-        return cls(tuple(name for (name,) in households), shares, moments, prices)
+        households = tuple(sorted({str(name) for name in baskets["household_id"]}))
+        moments: dict[int, list[datetime]] = {}
+        bought: dict[int, set[tuple[str, date]]] = {}
+        weeks = calendar.weeks_of(baskets["micros"])
+        for week, household, micros in zip(weeks, baskets["household_id"], baskets["micros"], strict=True):
+            moment = from_micros(int(micros))
+            moments.setdefault(int(week), []).append(moment)
+            bought.setdefault(int(week), set()).add((household, moment.astimezone(calendar.timezone).date()))
+        shares = {week: len(days) / DAYS / len(households) for week, days in bought.items()}
+        return cls(households, shares, moments, prices)
 
     def draw(self, chance: random.Random) -> str:
         """A household."""

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import pages
@@ -28,6 +30,8 @@ from pipelines.commands.progress import FollowedRun
 from pipelines.params import ParamsError, load_params
 from pipelines.releases.status import EndpointStatus, ReleaseStatus
 from pipelines.settings import CHECKOUT
+from pipelines.sources.complete_journey import TABLES
+from pipelines.weeks import ShopCalendar
 
 PARAMS = CHECKOUT / "params.yaml"
 NO_FAULT = {"faults": [], "links": 9, "head": "a" * 64}
@@ -265,6 +269,29 @@ def test_purchase__is_told_late_at_a_moment_at_which_the_week_really_bought() ->
     assert (bought["occurred_at"], bought["value"]) == ("2017-10-25T17:00:00Z", 2.5)
     assert "value" not in SHOPPERS.purchase(44, "1", "8", 3, random.Random(1))
     assert SHOPPERS.buying_share(60) == 0.0
+
+
+def test_shoppers__are_read_by_the_weeks_of_the_shop_and_not_of_the_table(tmp_path: Path) -> None:
+    # Week 44 of New York ends on Monday, 30 October 2017, at 4 o'clock UTC. Household 2 buys twice on a day of it.
+    moments = ["2017-10-29 12:00", "2017-10-29 13:00", "2017-10-30 03:59", "2017-10-30 04:00"]
+    rows = {
+        "household_id": ["2", "2", "1", "2"],
+        "basket_id": ["a", "b", "c", "d"],
+        "product_id": ["7", "7", "7", "8"],
+        "quantity": [1, 2, 1, 0],
+        "sales_value": [2.0, 6.0, 2.5, 1.0],
+        "week": [45] * 4,
+        "transaction_timestamp": [datetime.fromisoformat(moment) for moment in moments],
+    }
+    for name in TABLES:
+        pq.write_table(pa.table(rows), tmp_path / f"{name}.parquet")
+    found = Shoppers.read(ShopCalendar.of(load_params(PARAMS).shop), tmp_path)
+    assert found.households == ("1", "2")
+    assert {week: len(baskets) for week, baskets in found.moments.items()} == {44: 3, 45: 1}
+    assert found.moments[45] == [datetime(2017, 10, 30, 4, 0, tzinfo=UTC)]
+    # Two households on one day each of seven; one of two on one of seven.
+    assert found.shares == {44: pytest.approx(1 / 7), 45: pytest.approx(1 / 14)}
+    assert found.prices == {"7": 2.5}
 
 
 def answering(status: str, body: bytes) -> Any:
