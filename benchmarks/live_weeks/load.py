@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,33 @@ from pipelines.weeks import ShopCalendar
 
 TIMEOUT_SECONDS = 10
 SEED = 7
+SETTLED_SECONDS = 30
+
+
+@dataclass
+class LandedWeek:
+    """The week that landed last, a while after it did: until then a data plane may not know of the new moment.
+
+    Attributes:
+        clock: The shop's, which records it.
+        wall: Seconds.
+    """
+
+    clock: Path
+    wall: Callable[[], float] = time.monotonic
+    _known: int = 0
+    _coming: tuple[int, float] = (0, 0.0)
+
+    def now(self) -> int:
+        """The week."""
+        week = int(json.loads(self.clock.read_text())["week"])
+        if not self._known:
+            self._known = week
+        if week != self._coming[0]:
+            self._coming = (week, self.wall())
+        if self.wall() - self._coming[1] >= SETTLED_SECONDS:
+            self._known = week
+        return self._known
 
 
 @dataclass
@@ -30,13 +58,13 @@ class Load:
     """What is sent to one endpoint.
 
     Attributes:
-        clock: The shop's, which says the week that landed last.
+        landed: Says from which week a purchase is drawn.
     """
 
     port: int
     shoppers: Shoppers
     log: TextIO
-    clock: Path
+    landed: LandedWeek
     sent: int = 0
 
     async def visit(self, due: float, number: int) -> None:
@@ -44,7 +72,7 @@ class Load:
         chance = random.Random(SEED + number)
         user = self.shoppers.draw(chance)
         answer = await self.send(due, ASK, "/v1/recommendations", {"user_id": user, "k": 10})
-        week = json.loads(self.clock.read_text())["week"]
+        week = self.landed.now()
         if answer.get("items") and chance.random() < self.shoppers.buying_share(week):
             bought = self.shoppers.purchase(
                 week, user, chance.choice(answer["items"])["item_id"], number, chance
@@ -112,7 +140,7 @@ def main() -> None:
     port, rate, log, clock = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
     shoppers = Shoppers.read(ShopCalendar.of(load_params(CHECKOUT / "params.yaml").shop))
     with log.open("w", buffering=1) as file:
-        asyncio.run(run(Load(port, shoppers, file, clock), rate))
+        asyncio.run(run(Load(port, shoppers, file, LandedWeek(clock)), rate))
 
 
 if __name__ == "__main__":

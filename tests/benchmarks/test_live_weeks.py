@@ -20,7 +20,7 @@ from benchmarks.live_weeks import arguments, fault
 from benchmarks.live_weeks.arguments import read_changes, read_plan, read_ports, read_weeks
 from benchmarks.live_weeks.fault import Strike
 from benchmarks.live_weeks.live_shop import KNOWN, LINES, LiveShop, make_checkout
-from benchmarks.live_weeks.load import Load
+from benchmarks.live_weeks.load import SETTLED_SECONDS, LandedWeek, Load
 from benchmarks.live_weeks.load_log import Sent, end_line, quantile_ms, read_log, windows
 from benchmarks.live_weeks.plot import bands, draw
 from benchmarks.live_weeks.report import goals, outcome_of, report, rows_since, table
@@ -294,6 +294,20 @@ def test_shoppers__are_read_by_the_weeks_of_the_shop_and_not_of_the_table(tmp_pa
     assert found.prices == {"7": 2.5}
 
 
+def test_landed_week__is_the_new_one_only_when_every_data_plane_has_seen_it(tmp_path: Path) -> None:
+    clock, now = tmp_path / "clock.json", 100.0
+    clock.write_text('{"week": 44}')
+    landed = LandedWeek(clock, lambda: now)
+    assert landed.now() == 44
+    now += 1000
+    clock.write_text('{"week": 45}')
+    assert landed.now() == 44
+    now += SETTLED_SECONDS - 1
+    assert landed.now() == 44
+    now += 1
+    assert landed.now() == 45
+
+
 def answering(status: str, body: bytes) -> Any:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -312,7 +326,7 @@ async def visit(folder: Path, status: str, body: bytes, listens: bool = True) ->
         await server.wait_closed()
     (folder / "clock.json").write_text('{"week": 44}')
     with (folder / "load.jsonl").open("w") as log:
-        load = Load(port, SHOPPERS, log, folder / "clock.json")
+        load = Load(port, SHOPPERS, log, LandedWeek(folder / "clock.json"))
         await load.visit(datetime.now(UTC).timestamp(), 0)
         log.write(end_line(load.sent))
     server.close()
