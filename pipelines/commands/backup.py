@@ -9,9 +9,10 @@ from pipelines.commands.console import fail, say
 
 
 def backup(file: Path) -> None:
-    """Write ledger, landed data, registry, Bentos, runs and the endpoint's state to one file.
+    """Write the whole home to one file.
 
-    The stack may go on working. The file holds the stack's passwords: keep it as you would keep them.
+    Ledger, landed data, registry, Bentos, runs and the endpoint's state. The stack may go on working. The file holds
+    the stack's passwords: keep it as you would keep them.
     """
     from pipelines.settings import settings
     from pipelines.stack.home_backup import back_up_home, not_in_it
@@ -27,7 +28,10 @@ def backup(file: Path) -> None:
 
 
 def restore(file: Path) -> None:
-    """Bring a home back from such a file, whole or not at all, to where $SHOPLOOP_HOME is empty."""
+    """Bring a home back from such a file.
+
+    Whole or not at all, to where $SHOPLOOP_HOME is empty.
+    """
     from pipelines.settings import settings
     from pipelines.stack.home_backup import restore_home
 
