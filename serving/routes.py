@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from serving.event_log import EventsQuery
+from serving.mirror import SHADOW_PATH
 from serving.schemas import (
     EventsAnswer,
     HealthAnswer,
@@ -78,7 +79,7 @@ ROUTES = (
         ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS,
     ),
     Route(
-        "POST", "/v1/shadow/recommendations", "shadow_recommendations",
+        "POST", SHADOW_PATH, "shadow_recommendations",
         "The same for a shopper who is not shown it: nothing is logged. A candidate is compared by it.",
         RecommendationsRequest, RecommendationsAnswer,
         ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS,

@@ -13,7 +13,7 @@ logger = logging.getLogger("serving")
 
 
 class WatchedWord:
-    """The word in a file, looked at four times a second: a canary that becomes the champion is not restarted.
+    """The word in a file, looked at four times a second, so that nobody has to be restarted when it changes.
 
     Args:
         path: The file, or None when nothing ever changes.

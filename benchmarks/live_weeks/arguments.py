@@ -26,7 +26,6 @@ SHORT_STEPS: dict[str, Any] = {
     "advance_release.maximum_seconds": 600,
 }
 """What makes a step take about a minute at the load's rate."""
-WHERE_THERE_IS_A_SHADOW = "advance_release.shadow_requests"
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,8 @@ def read_weeks(text: str, first: int) -> tuple[int, ...]:
 
 def read_changes(given: Sequence[str], params: dict[str, Any]) -> dict[str, Any]:
     """What differs from ``params.yaml``: short steps, and what was given by ``KEY=VALUE``."""
-    changes = {key: value for key, value in SHORT_STEPS.items() if _is_known(key, params)}
-    if missing := [key for key in SHORT_STEPS if key not in changes and key != WHERE_THERE_IS_A_SHADOW]:
+    changes = dict(SHORT_STEPS)
+    if missing := [key for key in SHORT_STEPS if not _is_known(key, params)]:
         raise DataError(f"params.yaml has no {missing[0]}: this benchmark needs releases that come in steps")
     for text in given:
         key, equals, value = text.partition("=")

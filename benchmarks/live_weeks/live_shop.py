@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from benchmarks.live_weeks.arguments import Plan
+from benchmarks.live_weeks.spoilt_features import LINES, permuted
 from pipelines.commands.progress import FollowedRun, follow
 from pipelines.params import load_params
 from pipelines.settings import PORT_FIELDS, Settings
@@ -24,20 +25,6 @@ from pipelines.tables import read_json
 
 Say = Callable[[str], None]
 
-LINES = "pipelines/features/basket_lines.sql"
-KNOWN = "FROM known_events\n"
-PERMUTED = """FROM (
-    SELECT
-        known.user_id, known.basket_id, known.occurred_us, known.week, known.quantity, known.value,
-        known.event_type, shifted.other AS item_id
-    FROM known_events AS known
-    INNER JOIN (
-        SELECT item_id, COALESCE(LAG(item_id, 7) OVER (ORDER BY item_id), MIN(item_id) OVER ()) AS other
-        FROM items
-    ) AS shifted ON known.item_id = shifted.item_id
-) AS known_events
-"""
-"""All learning rests on that file: every item is taken for another one."""
 WAIT_SECONDS = 120
 ENDED = ("success", "failed", "upstream_failed", "skipped")
 WHO = {f"GIT_{role}_{what}": "live_weeks" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -159,9 +146,7 @@ class LiveShop:
     def _spoilt_features(self) -> Iterator[None]:
         file = self.settings.checkout / LINES
         honest = file.read_text()
-        if KNOWN not in honest:
-            raise LiveShopError(f"{LINES} reads no `FROM known_events` any more: spoil another file")
-        file.write_text(honest.replace(KNOWN, PERMUTED))
+        file.write_text(permuted(honest))
         try:
             yield
         finally:

@@ -15,9 +15,14 @@ QUIET = (
 PAGES = {"grid": f"/dags/{TRAIN}", "runs": f"/dags/{TRAIN}/runs"}
 
 
+def chromium() -> str | None:
+    """Path of the browser, None where none is installed."""
+    return next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+
+
 def take_pictures(settings: Settings, folder: Path) -> list[str]:
     """Names of the pictures that were taken, none without Chromium and Playwright."""
-    binary = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    binary = chromium()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

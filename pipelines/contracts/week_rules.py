@@ -129,21 +129,14 @@ def repeated_faults(repeated: Mapping[int, Part], weeks: range, limit: float) ->
         weeks: The judged weeks; those without four weeks before them in ``repeated`` are not judged.
         limit: Largest share above the median share of the four weeks before.
     """
-    faults = []
-    for week in weeks:
-        before = [repeated[earlier] for earlier in range(week - WEEKS_COMPARED, week) if earlier in repeated]
-        part, whole = repeated.get(week, (0, 0))
-        if len(before) < WEEKS_COMPARED or not whole:
-            continue
-        usual = median(again / lines for again, lines in before)
-        if part > (usual + limit) * whole:
-            faults.append(
-                f"events: week {week}: expected at most {usual + limit:.1%} of the purchases to equal another one in "
-                f"shopper, item, basket, time, quantity and value ({limit:.1%} above the median of {_compared(week)}), "
-                f"found {part / whole:.1%} ({part:,} of {whole:,}); the export holds rows twice under other ids: "
-                "export the week again, or raise validate_data.repeated_share_limit in params.yaml"
-            )
-    return faults
+    return [
+        f"events: week {week}: expected at most {usual + limit:.1%} of the purchases to equal another one in shopper, "
+        f"item, basket, time, quantity and value ({limit:.1%} above the median of {_compared(week)}), found "
+        f"{part / whole:.1%} ({part:,} of {whole:,}); the export holds rows twice under other ids: export the week "
+        "again, or raise validate_data.repeated_share_limit in params.yaml"
+        for week, usual, (part, whole) in _shares(repeated, weeks, WEEKS_COMPARED)
+        if part > (usual + limit) * whole
+    ]
 
 
 def repriced_faults(repriced: Mapping[int, Part], weeks: range, low: float) -> list[str]:
@@ -154,21 +147,22 @@ def repriced_faults(repriced: Mapping[int, Part], weeks: range, low: float) -> l
         weeks: The judged weeks; those without four of the eight weeks before them in ``repriced`` are not judged.
         low: Smallest share, by the median share of the eight weeks before; beyond three standard deviations of chance.
     """
-    faults = []
+    return [
+        f"events: week {week}: expected at least {low * usual:.1%} of the items to have another price than in the week "
+        f"before ({low:g} times the median of {_compared(week, PRICE_WEEKS)}), found {part / whole:.1%} ({part:,} of "
+        f"{whole:,}); look for prices that are no longer brought up to date, or lower "
+        "validate_data.repriced_share_low in params.yaml"
+        for week, usual, (part, whole) in _shares(repriced, weeks, PRICE_WEEKS)
+        if part < low * usual * whole - 3 * math.sqrt(usual * (1 - usual) * whole)
+    ]
+
+
+def _shares(parts: Mapping[int, Part], weeks: range, back: int) -> Iterator[tuple[int, float, Part]]:
+    """Of each week that can be judged, the median share of the ``back`` weeks before it, and its own part and whole."""
     for week in weeks:
-        before = [repriced[earlier] for earlier in range(week - PRICE_WEEKS, week) if earlier in repriced]
-        part, whole = repriced.get(week, (0, 0))
-        if len(before) < WEEKS_COMPARED or not whole:
-            continue
-        usual = median(changed / common for changed, common in before)
-        if part < low * usual * whole - 3 * math.sqrt(usual * (1 - usual) * whole):
-            faults.append(
-                f"events: week {week}: expected at least {low * usual:.1%} of the items to have another price than in "
-                f"the week before ({low:g} times the median of weeks {week - PRICE_WEEKS} to {week - 1}), found "
-                f"{part / whole:.1%} ({part:,} of {whole:,}); look for prices that are no longer brought up "
-                "to date, or lower validate_data.repriced_share_low in params.yaml"
-            )
-    return faults
+        before = [parts[earlier] for earlier in range(week - back, week) if earlier in parts]
+        if len(before) >= WEEKS_COMPARED and parts.get(week, (0, 0))[1]:
+            yield week, median(part / whole for part, whole in before), parts[week]
 
 
 def _excesses(mixes: Mapping[int, Mix], weeks: range) -> Iterator[tuple[int, Mix, float]]:
@@ -180,8 +174,8 @@ def _excesses(mixes: Mapping[int, Mix], weeks: range) -> Iterator[tuple[int, Mix
             yield week, usual, distance(mixes[week], usual) - chance_distance(mixes[week], usual)
 
 
-def _compared(week: int) -> str:
-    return f"weeks {week - WEEKS_COMPARED} to {week - 1}"
+def _compared(week: int, back: int = WEEKS_COMPARED) -> str:
+    return f"weeks {week - back} to {week - 1}"
 
 
 def _shift(found: Mix, usual: Mix) -> int:

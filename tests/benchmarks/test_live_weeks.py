@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -16,15 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import pages
-from benchmarks.live_weeks import arguments, fault
-from benchmarks.live_weeks.arguments import read_changes, read_plan, read_ports, read_weeks
+from benchmarks.live_weeks import fault
+from benchmarks.live_weeks.arguments import read_plan
 from benchmarks.live_weeks.fault import Strike
-from benchmarks.live_weeks.live_shop import KNOWN, LINES, LiveShop, make_checkout
+from benchmarks.live_weeks.live_shop import LiveShop, make_checkout
 from benchmarks.live_weeks.load import SETTLED_SECONDS, LandedWeek, Load
 from benchmarks.live_weeks.load_log import Sent, end_line, quantile_ms, read_log, windows
 from benchmarks.live_weeks.plot import bands, draw
 from benchmarks.live_weeks.report import goals, outcome_of, report, rows_since, table
 from benchmarks.live_weeks.shoppers import Shoppers
+from benchmarks.live_weeks.spoilt_features import KNOWN, LINES, permuted
 from benchmarks.next_basket.inputs import DataError
 from pipelines.commands.progress import FollowedRun
 from pipelines.params import ParamsError, load_params
@@ -196,71 +196,6 @@ def test_rows_since__takes_a_moment_without_a_zone_as_utc() -> None:
     assert [row["t"][:13] for row in rows_since(rows, "t", began)] == ["2026-11-29T08"]
 
 
-def plan(folder: Path, *words: str) -> arguments.Plan:
-    return read_plan(["--out", str(folder), *words], PARAMS)
-
-
-def test_plan__of_all_weeks_and_of_the_fewest_refuses_one_and_strikes_another(tmp_path: Path) -> None:
-    every, few = plan(tmp_path), plan(tmp_path, "--weeks", "45-46")
-    assert (every.weeks[0], every.weeks[-1], every.refused, every.struck) == (45, 53, 47, 49)
-    assert (few.weeks, few.refused, few.struck) == ((45, 46), 46, 45)
-    assert str(tmp_path) not in few.command()
-    assert every.changes["advance_release.canary_shares"] == [0.1, 0.5]
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--weeks", "45"], "expected FIRST-LAST"),
-        (["--weeks", "45-54"], "the data with week 53"),
-        (["--weeks", "46-50"], "the history ends with week 44"),
-        (["--weeks", "45-45"], "one week is refused and another taken back"),
-        (["--weeks", "45-46", "--refuse", "47"], "--refuse 47: expected one of the weeks 45 to 46"),
-        (["--refuse", "49"], "both name week 49"),
-        (["--rate", "0"], "--rate 0: expected above 0"),
-        (["--rate", "nan"], "--rate nan: expected above 0"),
-        (["--set", "advance_release.canary_shares=[]"], "canary_shares is empty"),
-        (["--set", "train_sequence.epoch=1"], "--set train_sequence.epoch=1: expected SECTION.KEY=VALUE"),
-        (["--ports", "1", "1", "2"], "three different ports"),
-        (["--ports", "1", "2", "70000"], "1 to 65535"),
-    ],
-)
-def test_plan__says_what_cannot_be_done(tmp_path: Path, words: list[str], said: str) -> None:
-    with pytest.raises(DataError, match=said.replace("[", r"\[")):
-        plan(tmp_path, *words)
-
-
-def test_plan__does_not_use_a_home_that_holds_something(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
-    plan(tmp_path)
-    (tmp_path / "home" / "ledger.db").touch()
-    with pytest.raises(DataError, match="home/ in it is not empty"):
-        plan(tmp_path)
-
-
-def test_ports__that_are_taken_are_named_with_their_holder() -> None:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        taken = listening.getsockname()[1]
-        with pytest.raises(DataError, match=f"{taken} is taken by process"):
-            read_ports([taken, *(port for port in (1025, 1026))])
-
-
-def test_changes__need_steps_in_params_and_take_a_shadow_where_there_is_one() -> None:
-    section = dict.fromkeys((key.split(".")[1] for key in arguments.SHORT_STEPS), 1)
-    assert "advance_release.shadow_requests" in read_changes([], {"advance_release": section})
-    del section["shadow_requests"]
-    assert "advance_release.shadow_requests" not in read_changes([], {"advance_release": section})
-    del section["canary_shares"]
-    with pytest.raises(DataError, match=r"no advance_release.canary_shares"):
-        read_changes([], {"advance_release": section})
-
-
-def test_weeks__follow_the_history() -> None:
-    assert read_weeks("31-33", 31) == (31, 32, 33)
-
-
 SHOPPERS = Shoppers(("1",), {44: 1.0}, {44: [datetime(2017, 10, 25, 17, 0)]}, {"7": 2.5})
 
 
@@ -369,7 +304,7 @@ def test_checkout__is_a_committed_copy_with_its_own_params(tmp_path: Path) -> No
     )
     assert changed.stdout == ""
     # Of a week that is to be refused, the features are spoilt and put back.
-    shop = LiveShop(plan(tmp_path / "out"), print)
+    shop = LiveShop(read_plan(["--out", str(tmp_path / "out")], PARAMS), print)
     shop.settings = shop.settings.model_copy(update={"checkout": copy})
     honest = (copy / LINES).read_text()
     with shop._spoilt_features():
@@ -402,7 +337,7 @@ def test_strike__kills_a_candidate_that_answers_shoppers_and_no_shadow(
         monkeypatch.setattr(fault, "read_status", look)
         monkeypatch.setattr(fault, "LOOK_SECONDS", 0.01)
         monkeypatch.setattr(fault, "ANSWERING_SECONDS", 0.01)
-        with Strike(plan(tmp_path).settings()) as strike:
+        with Strike(read_plan(["--out", str(tmp_path)], PARAMS).settings()) as strike:
             while not strike.struck and len(looks) < 5:
                 time.sleep(0.01)
         struck, ended = strike.struck, candidate.poll()
@@ -410,3 +345,8 @@ def test_strike__kills_a_candidate_that_answers_shoppers_and_no_shadow(
             ended = candidate.wait()
         candidate.kill()
     assert (struck, ended) == (("r-45-b", -9) if is_killed else ("", None))
+
+
+def test_permuted__refuses_a_file_that_reads_its_events_otherwise() -> None:
+    with pytest.raises(ValueError, match="spoil another file"):
+        permuted(KNOWN)

@@ -1,7 +1,6 @@
 """One real stack for all end-to-end tests, on free ports, and the turns of the loop that they look at."""
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from benchmarks.live_weeks.pictures import QUIET, chromium
+from benchmarks.live_weeks.spoilt_features import LINES, permuted
 from pipelines.settings import Settings
 from pipelines.stack.passwords import passwords
 from pipelines.stack.ports import free_port
@@ -20,11 +21,6 @@ from tests.monitoring.webhook import Webhook, listening
 # weeks would spare a third of each training, and leave week 45's candidate too close to its champion to be told apart.
 SMALLER = {"evaluate_candidate.bootstrap_samples": 200}
 HISTORY = 44  # as params.yaml says: the week that the first landing ends with
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 
 
 @pytest.fixture(scope="package")
@@ -91,10 +87,11 @@ def refused(shop: RunningShop, second: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="package")
 def page(shop: RunningShop) -> Iterator[Page]:
     """A browser whose user has logged in to Airflow."""
-    if CHROMIUM is None:
+    binary = chromium()
+    if binary is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        browser = playwright.chromium.launch(executable_path=binary, args=QUIET.split())
         made = browser.new_page(viewport={"width": 1600, "height": 1000})
         made.set_default_timeout(60_000)
         log_in(made, shop)
@@ -118,23 +115,3 @@ def log_in(page: Page, shop: RunningShop) -> None:
     page.locator("input[name=password]").fill(known.airflow_password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("Welcome").first).to_be_visible()
-
-
-LINES = "pipelines/features/basket_lines.sql"
-PERMUTED = """FROM (
-    SELECT
-        known.user_id, known.basket_id, known.occurred_us, known.week, known.quantity, known.value,
-        known.event_type, shifted.other AS item_id
-    FROM known_events AS known
-    INNER JOIN (
-        SELECT item_id, COALESCE(LAG(item_id, 7) OVER (ORDER BY item_id), MIN(item_id) OVER ()) AS other
-        FROM items
-    ) AS shifted ON known.item_id = shifted.item_id
-) AS known_events
-"""
-
-
-def permuted(text: str) -> str:
-    """The feature file that all learning rests on, with every item taken for another one."""
-    assert text.count("FROM known_events\n") == 2
-    return text.replace("FROM known_events\n", PERMUTED)
