@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from benchmarks.sequences.arguments import add_arguments, refused
+from benchmarks.sequences.earlier import read_earlier
 from benchmarks.sequences.experiment import Experiment
 from benchmarks.sequences.findings import LEAVE_ONE_OUT
 from benchmarks.sequences.planning import Plan
@@ -35,6 +36,8 @@ def main() -> None:
         sequences = read_sequences(asked.data)
         asked.out.mkdir(parents=True, exist_ok=True)
         systems = select_systems(asked.models)
+        earlier = read_earlier(asked.choices, "sequences", sequences.sha256) if asked.choices else None
+        systems = earlier.settle(systems) if earlier else systems
     except (SequencesError, ValueError) as error:
         sys.exit(refused(str(error)))
     except OSError as error:
@@ -58,6 +61,8 @@ def main() -> None:
     with progress.during("intervals"):
         whole = report(sequences, parts, findings, asked.seen, budget)
     whole["protocol"]["minutes"] = round((monotonic() - began) / 60, 2)
+    if earlier:
+        whole["protocol"]["choices"] = earlier.said
     write_json(asked.out / "report.json", whole)
     (asked.out / "table.md").write_text(table(whole) + "\n")
     draw(whole, asked.out / "sequences.png", metric=SHOWN[0], title=TITLE)

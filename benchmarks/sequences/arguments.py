@@ -15,6 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser, minutes: float) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=_positive(int), default=1, help="of what is drawn")
     parser.add_argument("--budget-minutes", type=_positive(float), default=minutes, help="of the whole run")
+    parser.add_argument(
+        "--choices",
+        type=Path,
+        metavar="REPORT",
+        help="report.json of an earlier run: tune nothing, fit as it chose",
+    )
     parser.add_argument("--models", nargs="+", metavar="MODEL", help="what is quick and attention by default")
 
 

@@ -87,19 +87,27 @@ class Experiment:
             self.cut(f"{system.name}: left out, the time is used up")
             return
         self._progress.fresh_peak()
-        with self._progress.during(f"{system.name}: tuning"):
-            tuned = self._tune(system, rest)
+        with self._progress.during(f"{system.name}: {'fitting' if system.is_settled else 'tuning'}"):
+            tuned = self._fit_settled(system) if system.is_settled else self._tune(system, rest)
         if tuned.is_cut:
             self.cut(f"{system.name}: the time ended its tuning after {len(tuned.trials)} trials")
         self.findings.trials[system.name] = tuned.trials
         self.findings.configs[system.name] = tuned.best.config
-        cost = Cost(sum(trial.seconds for trial in tuned.trials), tuned.best.seconds)
+        tune_seconds = 0.0 if system.is_settled else sum(trial.seconds for trial in tuned.trials)
+        cost = Cost(tune_seconds, tuned.best.seconds)
         cost.is_drawn = self._is_drawn(system)
         self.findings.costs[system.name] = cost
         for asked in self._protocol.chosen:
             seconds = self._rank(system, tuned.retriever, asked)
             cost.rank_seconds = seconds * len(self._split.test) / max(1, len(self._questions(asked)))
         cost.peak_memory_mib = self._progress.peak_mib
+
+    def _fit_settled(self, system: System) -> Tuned:
+        retriever, began = system.make(system.config), monotonic()
+        retriever.fit(self._learned_from(self._protocol.validation), seed=SEED)
+        seconds = monotonic() - began
+        trial = Trial(system.config, system.config, self._quality(retriever), seconds)
+        return Tuned(retriever, trial, [trial], is_cut=False)
 
     def _tune(self, system: System, rest: Sequence[System]) -> Tuned:
         share = self._plan.share(self._deadline.left, rest, list(self.findings.costs.values()))

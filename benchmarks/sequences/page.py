@@ -44,11 +44,25 @@ def measured(name: str, whole: Whole) -> list[str]:
         f"{data['users']:,} users, {data['items']:,} items, {data['events']:,} events; "
         f"{data['users_ranked']:,} users are ranked, {short:,} are too short and only learned from. "
         f"Seen items are {protocol['seen']}: {protocol['seen_means']} ({data['test_targets_seen_before']:,} on test).",
-        f"`{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}; {protocol['minutes']:g} of "
-        f"{protocol['budget_minutes']:g} minutes, seeds: {protocol['seeds']}. Seconds are one fit and one ranking.",
+        how_run(whole),
         table(whole),
         f"![NDCG@10 by system]({name}.png)",
     ]
+
+
+def how_run(whole: Whole) -> str:
+    """Command, date, machine and time; of a run that tuned nothing also where its choices come from."""
+    protocol = whole["protocol"]
+    said = (
+        f"`{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}; {protocol['minutes']:g} of "
+        f"{protocol['budget_minutes']:g} minutes, seeds: {protocol['seeds']}. Seconds are one fit and one ranking."
+    )
+    if chosen := protocol.get("choices"):
+        said += (
+            f" Each retriever's choices are those of an earlier run (`{chosen['command']}`, "
+            f"{chosen['created_at'][:10]}, {chosen['minutes']:g} minutes); the blend's weights were learned anew."
+        )
+    return said
 
 
 def details(name: str, whole: Whole) -> list[str]:

@@ -25,12 +25,14 @@ class System:
         make: Builds one from a config.
         config: Where tuning begins.
         is_neural: Whether it is trained in rounds by gradients: it gets most of the time.
+        is_settled: Whether the config is fitted as it is: an earlier run has made the choices.
     """
 
     name: str
     make: Callable[[Any], Retriever]
     config: Any
     is_neural: bool = False
+    is_settled: bool = False
 
 
 def plain_systems() -> dict[str, System]:

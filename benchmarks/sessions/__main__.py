@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from benchmarks.sequences.arguments import add_arguments, refused
+from benchmarks.sequences.earlier import read_earlier
 from benchmarks.sequences.experiment import Experiment
 from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.plot import draw
@@ -37,6 +38,9 @@ def main() -> None:
         parts = split(files["train"], files["test"])
         asked.out.mkdir(parents=True, exist_ok=True)
         systems = session_systems(asked.models)
+        sha256 = {name: file.sha256 for name, file in files.items()}
+        earlier = read_earlier(asked.choices, "sessions", sha256) if asked.choices else None
+        systems = earlier.settle(systems) if earlier else systems
     except (SessionFileError, ValueError) as error:
         sys.exit(refused(str(error)))
     except OSError as error:
@@ -52,6 +56,8 @@ def main() -> None:
     with progress.during("intervals"):
         whole = report(files, parts, findings, {"budget_minutes": asked.budget_minutes, "seeds": asked.seeds})
     whole["protocol"]["minutes"] = round((monotonic() - began) / 60, 2)
+    if earlier:
+        whole["protocol"]["choices"] = earlier.said
     write_json(asked.out / "report.json", whole)
     (asked.out / "table.md").write_text(table(whole, COLUMNS, SHOWN) + "\n")
     draw(whole, asked.out / "sessions.png", metric=PROTOCOL.metric, title=TITLE)

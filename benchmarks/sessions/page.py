@@ -2,6 +2,7 @@
 
 from benchmarks.sequences.page import details as details
 from benchmarks.sequences.page import file_name as file_name
+from benchmarks.sequences.page import how_run
 from benchmarks.sequences.report import Whole, table
 from benchmarks.sessions.report import COLUMNS, SHOWN
 
@@ -26,14 +27,13 @@ def title(whole: Whole) -> str:
 
 def measured(name: str, whole: Whole) -> list[str]:
     """What stands before the goals."""
-    data, protocol = whole["data"], whole["protocol"]
+    data = whole["data"]
     return [
         TEXT.strip(),
         f"{data['sessions']:,} training sessions with {data['events']:,} events of {data['items']:,} items; "
         f"{data['validation_prefixes']:,} prefixes of {data['validation_sessions']:,} sessions validate, "
         f"{data['test_prefixes']:,} prefixes of {data['test_sessions']:,} sessions test.",
-        f"`{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}; {protocol['minutes']:g} of "
-        f"{protocol['budget_minutes']:g} minutes, seeds: {protocol['seeds']}. Seconds are one fit and one ranking.",
+        how_run(whole),
         table(whole, COLUMNS, SHOWN),
         f"![MRR@20 by system]({name}.png)",
     ]
