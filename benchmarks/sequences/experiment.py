@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.sequences.blending import Blend, learn_blend, members_of_blends
 from benchmarks.sequences.findings import Asked, Cost, Findings, Protocol
-from benchmarks.sequences.planning import Plan, seconds_of_a_seed
+from benchmarks.sequences.planning import Plan
 from benchmarks.sequences.splits import Questions
 from benchmarks.sequences.systems import System, depends_on_seed, tokens_of
 from benchmarks.sequences.watching import Progress
@@ -197,18 +197,17 @@ class Experiment:
             return
         costs = self.findings.costs
         drawn = [system for system in systems if costs[system.name].is_drawn]
-        seconds = seconds_of_a_seed([costs[system.name] for system in drawn])
+        seconds = self._plan.seconds_of_a_seed([costs[system.name] for system in drawn])
         for seed in range(SEED + 1, SEED + self._plan.seeds):
             if self._deadline.left - self._plan.closing < seconds:
                 self.cut(
                     f"seeds {seed} to {self._plan.seeds}: a seed takes {seconds:.0f} s, the time is used up"
                 )
                 return
-            for system in drawn:
-                self._attempt(self._refit, system, seed, self._protocol.chosen)
-                self._attempt(self._refit, system, seed, self._protocol.refitted)
-            self._rank_blends(blends, self._protocol.chosen)
-            self._rank_blends(blends, self._protocol.refitted)
+            for system, answers in product(drawn, self._protocol.repeated):
+                self._attempt(self._refit, system, seed, answers)
+            for answers in self._protocol.repeated:
+                self._rank_blends(blends, answers)
 
     def _is_drawn(self, system: System) -> bool:
         return system.is_neural or depends_on_seed(

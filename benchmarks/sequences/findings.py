@@ -56,6 +56,12 @@ class Protocol:
         """What is answered after a refit."""
         return tuple(one for one in self.tests if one.trained_on != self.validation.trained_on)
 
+    @property
+    def repeated(self) -> tuple[tuple[Asked, ...], ...]:
+        """What each fit of a further seed answers; validation alone is not asked again: choices are made on it."""
+        fits = (self.chosen, self.refitted)
+        return tuple(answers for answers in fits if any(asked.split == "test" for asked in answers))
+
 
 LEAVE_ONE_OUT = Protocol("ndcg_at_10", VALIDATION, (TEST, TEST_REFITTED))
 

@@ -46,7 +46,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(refused(f"{asked.out}: cannot be written to ({error.strerror}); name another folder"))
     progress = Progress(lambda line: print(line, file=sys.stderr, flush=True), lambda: deadline.left)
-    plan = Plan(60 * asked.budget_minutes, asked.seeds)
+    plan = Plan(60 * asked.budget_minutes, asked.seeds, PROTOCOL)
     experiment = Experiment(parts, PROTOCOL, Seen.KEPT, plan, deadline, progress)
     try:
         experiment.run(systems)

@@ -15,8 +15,9 @@ for each of them; a training session is learned from once.
 
 The whole catalog is ranked, items of the session too (they may recur, and the published figures leave nothing out), and
 a target stands behind everything that scores the same. `recall_at_20` is the P@20 of the publications: the share of
-targets in the first 20 places. Intervals are 95 % over sessions (bootstrap). The blend's figure on validation is of
-prefixes that its weights were not learned from.
+targets in the first 20 places. Intervals are 95 % over sessions (bootstrap); with several seeds a figure on test is
+the mean over seeds, with the standard deviation between them. The blend's figure on validation is of prefixes that its
+weights were not learned from.
 """
 
 

@@ -18,6 +18,7 @@ from benchmarks.sequences.report import goals, report, table
 from benchmarks.sequences.splits import split
 from benchmarks.sequences.systems import System, depends_on_seed, plain_systems, select_systems
 from benchmarks.sequences.watching import Progress
+from benchmarks.sessions.protocol import PROTOCOL
 from pipelines.evaluation.full_ranking import Seen
 from pipelines.retrieval.interactions import Interactions
 from pipelines.retrieval.tuning import Deadline
@@ -204,6 +205,12 @@ def test_plan__shares_what_is_left_and_keeps_back_what_is_owed() -> None:
     done = [Cost(fit_seconds=30, rank_seconds=10, is_drawn=True)]
     assert plan.share(700, [neural], done) == pytest.approx(700 - 120 - 40 - 30 - 2 * (60 + 30))
     assert (plan.refits(quick), plan.refits(neural)) == (1, pytest.approx(3))
+
+
+def test_plan__of_sessions_repeats_the_test_alone() -> None:
+    plan, cost = Plan(1000, 3, PROTOCOL), Cost(fit_seconds=30, rank_seconds=10, is_drawn=True)
+    assert plan.seconds_of_a_seed([cost, Cost(fit_seconds=500)]) == 30 + 10
+    assert plan.refits(System("deep", Fails, None, is_neural=True)) == pytest.approx(0.6 * 3)
 
 
 class Drawn(Fails):
