@@ -16,8 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from pipelines.releases.bento import (
     RunningBento,
     Surroundings,
@@ -27,7 +25,8 @@ from pipelines.releases.bento import (
 )
 from pipelines.releases.caddy import NOBODY, CaddyMissing, Proxy, notice
 from pipelines.releases.children import MARK, Records
-from pipelines.releases.ledger import Ledger, Plan
+from pipelines.releases.ledger import Plan
+from pipelines.releases.plan_reader import PlanReader
 from pipelines.releases.ports import PortTaken, require_free
 from pipelines.releases.records import Release, utc_now
 from pipelines.releases.sole_supervisor import AlreadyRunning, hold_lock, wait_until
@@ -37,7 +36,6 @@ from pipelines.settings import Settings, settings
 
 TICK_SECONDS = 0.05
 PREPARATION_SECONDS = 30 * 60
-LEDGER_RETRY_SECONDS = 1.0
 CADDY_RESTART_SECONDS = 0.5
 EXIT_MISUSE = 2
 CADDY = "Caddy's configuration"
@@ -51,7 +49,8 @@ class Endpoint:
     Invariants:
         A release gets requests only after it answered ``/v1/release`` with its own id.
         While the live release is not ready, what was answering goes on answering.
-        One thread: children get their death signal when the thread that started them ends.
+        One thread starts all children: they get their death signal when it ends. Another one reads the ledger, so that
+        a database that does not answer holds up nothing.
     """
 
     def __init__(self, configuration: Settings, command: tuple[str, ...], start_seconds: float) -> None:
@@ -73,8 +72,8 @@ class Endpoint:
         self.bentos: dict[str, RunningBento] = {}
         self.ending: list[RunningBento] = []
         self.plan = Plan(None, None, ())
-        self.ledger: Ledger | None = None
-        self._ledger_at = self._caddy_at = 0.0
+        self.ledger = PlanReader(configuration.ledger)
+        self._caddy_at = 0.0
         self._recorded: list[int] = []
         self._unwritten: set[str] = set()
         self._told: EndpointStatus | None = None
@@ -84,6 +83,7 @@ class Endpoint:
 
     def run(self, stop: "StopSignal") -> None:
         """Serve until asked to stop, then drain."""
+        self.ledger.start()
         self.records.end_strays()
         self.surroundings.state_file.parent.mkdir(parents=True, exist_ok=True)
         require_free(self.settings.host, self.settings.port_endpoint)
@@ -145,27 +145,22 @@ class Endpoint:
     # The ledger
 
     def _read_ledger(self) -> None:
-        if time.monotonic() < self._ledger_at:
-            return
-        try:
-            self.ledger = self.ledger or Ledger(self.settings.ledger)
-            plan = self.ledger.plan()
-        except (SQLAlchemyError, OSError) as error:
-            self._note_ledger_error(str(error).splitlines()[0])
-            return
-        if plan.live is None and self.plan.live is not None:
+        reading = self.ledger.newest()
+        why = reading.error
+        if reading.plan and reading.plan.live is None and self.plan.live is not None:
             # An append-only ledger does not forget: this is another database, not a wish to serve nothing.
-            self._note_ledger_error("the ledger has lost its moves: restore it from a backup")
-            return
-        self.plan = plan
-        self.status = replace(self.status, ledger_error="")
+            why = "the ledger has lost its moves: restore it from a backup"
+        if why:
+            self._note_ledger_error(why)
+        elif reading.plan:
+            self.plan = reading.plan
+            self.status = replace(self.status, ledger_error="")
 
     def _note_ledger_error(self, why: str) -> None:
         # Serving does not need the ledger, only changing what is served does.
         if self.status.ledger_error != why:
             log.warning("the ledger cannot be used, serving goes on unchanged: %s", why)
         self.status = replace(self.status, ledger_error=why)
-        self._ledger_at = time.monotonic() + LEDGER_RETRY_SECONDS
 
     def _is_needed(self, release: Release) -> bool:
         return release in (self.plan.live, self.plan.previous)

@@ -13,6 +13,14 @@ from pipelines.releases.chain import adopt, chain_table
 from pipelines.releases.records import LedgerError, utc_now
 
 BUSY_SECONDS = 30
+PATIENCE = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Of PostgreSQL's client: a connection whose other end is gone ends after ten seconds, not a quarter of an hour."""
 # Any number, the same in every process: serialises the creation of the tables on PostgreSQL.
 SETUP_LOCK = 5_106_100
 
@@ -265,7 +273,7 @@ def open_engine(url: str) -> Engine:
         engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args={"timeout": BUSY_SECONDS})
         _prepare_sqlite(engine)
     else:
-        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 3})
+        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=PATIENCE)
     with engine.connect().execution_options(ledger_writes=True) as connection, connection.begin():
         _create(connection)
     return engine
