@@ -78,7 +78,7 @@ def draw(whole: dict[str, Any], file: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     loss = {row["system"]: row["value"] for row in whole["results"] if row["metric"] == "loss"}
     used = {line["system"]: line for line in whole["resources"]}
@@ -93,7 +93,11 @@ def draw(whole: dict[str, Any], file: Path) -> None:
     )
     for axis, fits, said in ((left, sizes, "parameters"), (right, shares, "events learned from")):
         axis.axhline(loss["popularity"], color="dimgrey", linestyle=":", label="popularity")
-        axis.set(xscale="log" if fits else "linear", yscale="log", xlabel=said)
+        axis.set(xscale="log" if fits else "linear", xlabel=said)
+        if fits is shares and fits:
+            axis.set_xticks([used[name]["events"] for name in fits], minor=False)
+            axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+            axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.legend(fontsize=8)
     left.set_ylabel("held-out loss, nats")
     figure.tight_layout()
