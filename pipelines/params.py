@@ -272,6 +272,16 @@ class WatchReleases(Section):
     days_without_release: float = Field(gt=0)
 
 
+class CheckRelease(Section):
+    """When a rebuild and a second seed speak against the live release."""
+
+    other_seed: int = Field(ge=0)
+    seed_margin: float = Field(gt=0, lt=1)
+    alike_low: float = Field(ge=0, le=1)
+    confidence: float = Field(gt=0, lt=1)
+    bootstrap_samples: int = Field(ge=100)
+
+
 class Params(Section):
     """All of ``params.yaml``."""
 
@@ -290,6 +300,7 @@ class Params(Section):
     replay_features: ReplayFeatures
     collect_garbage: CollectGarbage
     watch_releases: WatchReleases
+    check_release: CheckRelease
     advance_release: AdvanceRelease
 
     @model_validator(mode="after")

@@ -94,7 +94,7 @@ def reproduce_release(
     copy_recorded(origin, workspace)
     made_of = tuple(compare_inputs(release, RunFacts.read(origin), workspace))
     began = time.monotonic()
-    _repro(settings, workspace, say)
+    run_dvc(settings, workspace, say)
     seconds = time.monotonic() - began
     found = (*made_of, *compare_outputs(release, origin, workspace))
     done = Reproduction(release_id, found, seconds, workspace)
@@ -149,10 +149,15 @@ def _origin(settings: Settings, release: Release) -> Path:
     return origin
 
 
-def _repro(settings: Settings, workspace: Path, say: Say) -> None:
+def run_dvc(settings: Settings, workspace: Path, say: Say, target: str = "") -> None:
+    """Run `dvc repro` of all stages, or up to one, on features that no other run shares.
+
+    Raises:
+        WorkspaceError: A stage fails.
+    """
     environment = stage_environment(settings, workspace)
     environment["SHOPLOOP_FEATURE_BUILDS"] = str(workspace / "run" / "feature-builds")
-    command = [sys.executable, "-m", "dvc", "repro"]
+    command = [sys.executable, "-m", "dvc", "repro", *([target] if target else [])]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(
         command, cwd=workspace, env=environment, text=True, errors="replace", **streams

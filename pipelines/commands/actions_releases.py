@@ -58,6 +58,20 @@ def watch_releases(workspace: Workspace) -> None:
     say(action(here, policy, Ledger(here.ledger), workspace))
 
 
+@app.command("check_release")
+def check_release(workspace: Workspace) -> None:
+    """Build the live release once more, train it with another seed, and keep what that tells."""
+    from pipelines.actions.check_release import check_release as action
+    from pipelines.params import load_params
+    from pipelines.releases.ledger import Ledger
+    from pipelines.settings import settings
+
+    here = settings()
+    with failures_in_words():
+        policy = load_params(here.checkout / "params.yaml").check_release
+        say(action(here, policy, Ledger(here.ledger), workspace, say))
+
+
 @contextmanager
 def failures_in_words() -> Iterator[None]:
     """Turn the failures of moving traffic into a sentence and an exit code.

@@ -14,7 +14,9 @@ SLICE = "slice_"
 UNSEEN = "champion_unseen_holdout"
 """Its threshold is a week; its own words say what to do."""
 HOUSEHOLDS = "enough_households"
-AT_LEAST = (HOUSEHOLDS, "known_queries", "covers_the_catalog")
+STABILITY = "stability"
+"""Kind of the decisions on what is live already."""
+AT_LEAST = (HOUSEHOLDS, "known_queries", "covers_the_catalog", "seeds_rank_alike")
 """Checks whose threshold is a lower limit; those of the others are upper ones, or they have an interval."""
 
 
@@ -22,7 +24,7 @@ def explain(body: Body) -> list[str]:
     """Sentences, most important first.
 
     Args:
-        body: A decision as ``decide_promotion`` and ``decide_package`` write it.
+        body: A decision as ``decide_promotion``, ``decide_package`` and ``check_release`` write it.
     """
     checks: Sequence[Checked] = body["checks"]
     blocking = [check for check in checks if check["verdict"] != Verdict.PASS]
@@ -40,12 +42,14 @@ def _passed(checks: Sequence[Checked]) -> list[Checked]:
 def _outcome(body: Body, blocking: Sequence[Checked]) -> str:
     count = len(body["checks"])
     if not blocking:
-        return f"It passed: all {count} checks hold. One that does not is enough to refuse."
+        rest = "" if body.get("kind") == STABILITY else " One that does not is enough to refuse."
+        return f"It passed: all {count} checks hold.{rest}"
     names = ", ".join(check["name"] for check in blocking)
     what = "could not be decided" if body["verdict"] == Verdict.INSUFFICIENT_EVIDENCE else "does not hold"
     if len(blocking) > 1:
         what = what.replace("does", "do")
-    return f"It was refused ({body['verdict']}): of {count} checks, {names} {what}."
+    said = "is in doubt, and nothing was taken back" if body.get("kind") == STABILITY else "was refused"
+    return f"It {said} ({body['verdict']}): of {count} checks, {names} {what}."
 
 
 def _compared(body: Body) -> list[str]:

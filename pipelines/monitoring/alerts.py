@@ -19,7 +19,7 @@ class Alert:
     """One thing that a person should look at.
 
     Attributes:
-        kind: ``failed_task`` or ``no_promotion``; the name of its page in docs/runbooks.
+        kind: ``failed_task``, ``no_promotion`` or ``failed_check``; the name of its page in docs/runbooks.
         title: What happened, in a line.
         detail: What is known of it.
         link: Where to look.
@@ -60,6 +60,12 @@ def no_promotion(settings: Settings, last: datetime | None, now: datetime, days:
     passed = (now - last).total_seconds() / 86_400
     detail = f"The last release became live {last:%Y-%m-%d %H:%M} UTC; the policy is {days:g} days."
     return Alert("no_promotion", f"No release for {passed:.0f} days", detail, f"{settings.airflow}/dags")
+
+
+def failed_check(settings: Settings, release_id: str, summary: str) -> Alert:
+    """The live release was not rebuilt the same, or another seed ranks otherwise."""
+    link = f"{settings.airflow}/dags/check_release"
+    return Alert("failed_check", f"{release_id} does not stand its weekly check", summary, link)
 
 
 def send(settings: Settings, alert: Alert) -> bool:

@@ -213,7 +213,7 @@ class Ledger:
 
         Args:
             run_id: The run it was made in.
-            kind: ``quality`` or ``package``.
+            kind: ``quality``, ``package`` or ``stability``.
             verdict: ``PASS``, ``FAIL`` or ``INSUFFICIENT_EVIDENCE``.
             summary: One sentence for a person.
             body: The whole decision.

@@ -43,11 +43,16 @@ pathlib.Path("reports/metrics.json").write_text(json.dumps({{"candidate": {{"ndc
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Settings:
+    return small_shop(tmp_path, DVC_YAML, {"params.yaml": "a: 1\n"})
+
+
+def small_shop(tmp_path: Path, dvc_yaml: str, files: dict[str, str]) -> Settings:
+    """A checkout whose stages are a few lines each."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    (checkout / "params.yaml").write_text("a: 1\n")
-    (checkout / "dvc.yaml").write_text(DVC_YAML)
-    (checkout / "make.py").write_text(MAKE.format(luck=str(tmp_path / "luck")))
+    files = files | {"dvc.yaml": dvc_yaml, "make.py": MAKE.format(luck=str(tmp_path / "luck"))}
+    for name, content in files.items():
+        (checkout / name).write_text(content)
     (checkout / ".gitignore").write_text("/data/\n/models/\n/reports/\n/run/\n")
     for name in ("serving", "pipelines", "requirements"):
         (checkout / name).symlink_to(CHECKOUT / name)

@@ -22,6 +22,7 @@ DAGS = (
     "rollback_release",
     "collect_garbage",
     "watch_releases",
+    "check_release",
 )
 
 
@@ -152,7 +153,7 @@ def test_dag_file__holds_schedules_and_edges_only(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "dag_id", ["ingest_events", "train_recommender", "collect_garbage", "watch_releases"]
+    "dag_id", ["ingest_events", "train_recommender", "collect_garbage", "watch_releases", "check_release"]
 )
 def test_schedule__of_a_fresh_installation_lies_ahead(dag_id: str, dags: dict[str, Any]) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
