@@ -11,10 +11,10 @@ import msgspec
 
 from serving import pages
 from serving.environment import Environment
-from serving.event_log import check_token
 from serving.plane import DataPlane, new_request_id
 from serving.routes import ROUTES, Route
 from serving.schemas import MAX_BODY_BYTES, ErrorAnswer, RefusalError
+from serving.tokens import check_token
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -49,6 +49,7 @@ class App:
             **{(route.method, route.path): route for route in ROUTES},
         }
         self._allowed = _allowed_methods(list(self._routes))
+        self._patterns = [route.path for route in ROUTES if route.parameter]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the process."""
@@ -78,9 +79,9 @@ class App:
         assert self._plane is not None, "the server must run the lifespan protocol"
         started = time.perf_counter()
         request_id = _request_id(scope)
-        path = scope["path"] if scope["path"] in self._allowed else "unknown"
+        path, named = self._known_path(scope["path"])
         try:
-            status, kind, body = await self._respond(self._plane, scope, receive, request_id)
+            status, kind, body = await self._respond(self._plane, scope, receive, request_id, path, named)
         except DisconnectError:
             return
         await _send(send, status, kind, body, request_id, self._extra_headers(path, status))
@@ -94,18 +95,19 @@ class App:
         return [*extra, (b"allow", self._allowed[path])] if status == 405 else extra
 
     async def _respond(
-        self, plane: DataPlane, scope: Message, receive: Receive, request_id: str
+        self, plane: DataPlane, scope: Message, receive: Receive, request_id: str, path: str, named: list[str]
     ) -> tuple[int, bytes, bytes]:
         try:
-            route = self._route(scope)
+            route = self._route(scope, path)
             if isinstance(route, pages.Page):
                 return 200, route.kind, route.body
             if self._draining and route.path == "/readyz":
                 raise RefusalError(503, "draining", "The process is about to stop")
-            if route.needs_token:
-                check_token(_header(scope, b"authorization"), self._environment.events_token)
+            if route.token:
+                token: str = getattr(self._environment, route.token)
+                check_token(_header(scope, b"authorization"), token, f"SHOPLOOP_{route.token.upper()}")
             body = await _read(scope, receive) if route.request else scope["query_string"]
-            answer = await getattr(plane, route.handler)(body, request_id)
+            answer = await getattr(plane, route.handler)(body, request_id, *named)
         except RefusalError as refused:
             answer = ErrorAnswer(refused.error, refused.message, request_id)
             return refused.status, JSON_TYPE, encoder.encode(answer)
@@ -119,8 +121,17 @@ class App:
             return 200, route.kind, answer
         return 200, JSON_TYPE, encoder.encode(answer)
 
-    def _route(self, scope: Message) -> Route | pages.Page:
-        path: str = scope["path"]
+    def _known_path(self, asked: str) -> tuple[str, list[str]]:
+        """The path of a route, and what the request names by it; ``unknown`` for any other."""
+        if asked in self._allowed:
+            return asked, []
+        for pattern in self._patterns:
+            start = pattern[: pattern.index("{")]
+            if asked.startswith(start) and len(asked) > len(start):
+                return pattern, [asked[len(start) :]]
+        return "unknown", []
+
+    def _route(self, scope: Message, path: str) -> Route | pages.Page:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if route := self._routes.get((method, path)):
             return route

@@ -21,6 +21,7 @@ class Environment(msgspec.Struct, frozen=True):
         bundle: Folder of the model bundle.
         release_id: Name of the release, shown in every answer.
         events_token: Who reads the event log has to send it; without one nobody can read it.
+        admin_token: Who changes what is shown has to send it; without one nobody can.
         variant: Which arm of an experiment this process is, shown in every answer.
         variant_file: Where that can change while the process runs; its first word goes before ``variant``.
         mirror_file: Where the address of a candidate stands that is asked the same, for comparison; none by default.
@@ -36,6 +37,7 @@ class Environment(msgspec.Struct, frozen=True):
     bundle: Path = SOURCE_ROOT / "bundle"
     release_id: str = "unreleased"
     events_token: str = ""
+    admin_token: str = ""
     variant: str = "champion"
     variant_file: Path | None = None
     mirror_file: Path | None = None

@@ -54,13 +54,20 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.query is not None:
         operation["parameters"] = _parameters(route.query)
-    if route.needs_token:
+    if route.parameter:
+        operation["parameters"] = [_path_parameter(route.parameter)]
+    if route.token:
         operation["security"] = [{"token": []}]
     for status, meaning in route.refusals.items():
         operation["responses"][str(status)] = {"description": meaning, "content": _content(ErrorAnswer, None)}
     if route.request is not None:
         operation["requestBody"] = {"required": True, "content": _content(route.request, sent)}
     return operation
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 128}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _parameters(query: Any) -> list[dict[str, Any]]:
@@ -113,12 +120,14 @@ def _parameter_row(parameter: dict[str, Any]) -> str:
 
 
 def _fields(route: Route, document: dict[str, Any]) -> str:
-    schema = document["paths"][route.path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = document["paths"][route.path][route.method.lower()]["requestBody"]["content"][
+        "application/json"
+    ]["schema"]
     reference = next(option["$ref"] for option in schema.get("anyOf", [schema]) if "$ref" in option)
     component = document["components"]["schemas"][reference.rsplit("/", 1)[1]]
     rows = "".join(
         f"<tr><td><code>{name}</code><td>{html.escape(_kind(field))}"
-        f"<td>{'required' if name in component['required'] else json.dumps(field.get('default'))}"
+        f"<td>{'required' if name in component.get('required', []) else json.dumps(field.get('default'))}"
         f"<td>{html.escape(field.get('description', ''))}"
         for name, field in component["properties"].items()
     )
@@ -139,8 +148,10 @@ LIMITS = (("minimum", "maximum"), ("minLength", "maxLength"))
 
 def _curl(route: Route, sent: Any) -> str:
     command = f"curl -s http://127.0.0.1:3000{route.path}"
-    if route.needs_token:
-        command += " \\\n  -H 'Authorization: Bearer '$SHOPLOOP_EVENTS_TOKEN"
+    if route.method == "PUT":
+        command = command.replace("-s", "-s -X PUT").replace("{item_id}", "1029743")
+    if route.token:
+        command += f" \\\n  -H 'Authorization: Bearer '$SHOPLOOP_{route.token.upper()}"
     return command if sent is None else f"{command} \\\n  -d '{json.dumps(sent)}'"
 
 

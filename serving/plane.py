@@ -16,11 +16,16 @@ from serving.group_commit import GroupCommit, OverloadError, connect
 from serving.impressions import Impression, ImpressionLog
 from serving.metrics import Metrics
 from serving.mirror import Mirror
+from serving.put_items import SCHEMA as PUT_ITEMS
+from serving.put_items import PutItems, put_item
 from serving.recommender import Recommender
 from serving.schemas import (
+    MAX_IDENTIFIER,
     EventsAnswer,
     HealthAnswer,
     PostedEvent,
+    PutItem,
+    PutItemAnswer,
     RecommendationsAnswer,
     RecommendationsRequest,
     RefusalError,
@@ -62,6 +67,8 @@ class DataPlane:
         self._variant = WatchedWord(environment.variant_file, environment.variant)
         self._state = ShopperState(environment.state_file)
         self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
+        self._items = PutItems(environment.state_file)
+        self._put = GroupCommit(connect(environment.state_file, PUT_ITEMS), _put)
         self._impressions = ImpressionLog(environment.impressions_file)
         self._served = ServedFeatureLog(
             environment.served_features_file,
@@ -76,6 +83,8 @@ class DataPlane:
     def close(self) -> None:
         """Write what waits and let go of the files."""
         self._log.close()
+        self._put.close()
+        self._items.close()
         self._impressions.close()
         self._served.close()
         self._state.close()
@@ -87,7 +96,7 @@ class DataPlane:
         if self._served.wants(request_id):
             ranked = self._observed(model, request, request_id, now)
         else:
-            ranked = model.recommend(self._history(request.user_id), now, request.k)
+            ranked = model.recommend(self._history(request.user_id), now, request.k, self._withheld())
         answer = self._answer(model, ranked, request_id, "recommendations", request.user_id, now)
         self._mirror.offer(body, tuple(place.item_id for place in ranked.items))
         return answer
@@ -96,7 +105,8 @@ class DataPlane:
         """The same list for a shopper who is not shown it: nothing is logged."""
         request = decode(body, RecommendationsRequest)
         model = self._model()
-        ranked = model.recommend(self._history(request.user_id), self._clock.now(), request.k)
+        now, withheld = self._clock.now(), self._withheld()
+        ranked = model.recommend(self._history(request.user_id), now, request.k, withheld)
         return RecommendationsAnswer(
             request_id, self._environment.release_id, SHADOW, ranked.source, model.named(ranked)
         )
@@ -105,7 +115,7 @@ class DataPlane:
         """Items that go with one item."""
         request = decode(body, SimilarItemsRequest)
         model = self._model()
-        ranked = model.similar(request.item_id, request.k)
+        ranked = model.similar(request.item_id, request.k, self._withheld())
         return self._answer(model, ranked, request_id, "similar_items", None, self._clock.now())
 
     async def events(self, body: bytes, request_id: str) -> EventsAnswer:
@@ -123,6 +133,21 @@ class DataPlane:
         self.metrics.events.labels("accepted").inc(accepted)
         self.metrics.events.labels("duplicate").inc(len(events) - accepted)
         return EventsAnswer(request_id, accepted, len(events) - accepted)
+
+    async def put_item(self, body: bytes, request_id: str, item_id: str) -> PutItemAnswer:
+        """Say what is so of an item; answers after it is on disk."""
+        if len(item_id) > MAX_IDENTIFIER:
+            raise RefusalError(
+                400, "invalid_request", f"item_id: expected at most {MAX_IDENTIFIER} characters"
+            )
+        item = decode(body, PutItem)
+        try:
+            await asyncio.wrap_future(self._put.submit((item_id, item)))
+        except (sqlite3.Error, OverloadError) as error:
+            raise RefusalError(
+                503, "items_unavailable", f"Nothing has changed ({error}); send the same again later"
+            ) from error
+        return PutItemAnswer(request_id, item_id, not item.is_withheld)
 
     async def event_log(self, query: bytes, _: str) -> bytes:
         """What was posted after a sequence number; read in a thread, since the loop has requests to answer."""
@@ -160,6 +185,14 @@ class DataPlane:
             self._note_unreadable(error)
             return History.empty(user_id)
 
+    def _withheld(self) -> frozenset[str]:
+        try:
+            return self._items.withheld()
+        except UNREADABLE as error:
+            logger.error("items cannot be read, going by what was known of them: %s", error)
+            self.metrics.state_errors.inc()
+            return self._items.withheld_before()
+
     def _known(self, user_id: str) -> Known:
         try:
             return self._state.known(user_id)
@@ -176,7 +209,7 @@ class DataPlane:
     ) -> RankedList:
         """A list, and what it was computed from to the log."""
         known, seen = self._known(request.user_id), [NOTHING]
-        ranked = model.recommend(known.history, now, request.k, seen.append)
+        ranked = model.recommend(known.history, now, request.k, self._withheld(), seen.append)
         release, variant = self._environment.release_id, self._variant()
         self._served.add(
             ServedFeatures(request_id, now, release, variant, model.sha256, ranked.source, known, seen[-1])
@@ -207,6 +240,10 @@ def _load(environment: Environment) -> tuple[Recommender | None, str]:
     except BundleError as error:
         logger.error("no usable model, not ready: %s", error)
         return None, str(error)
+
+
+def _put(connection: sqlite3.Connection, put: tuple[str, PutItem]) -> None:
+    put_item(connection, *put)
 
 
 def _logged(event: PostedEvent, position: int, now: int) -> LoggedEvent:

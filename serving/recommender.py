@@ -4,6 +4,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipelines.domain import BundleError, History, RankedList
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.bundle import bundle_sha256
@@ -33,24 +36,39 @@ class Recommender:
         self.sha256 = bundle_sha256(bundle)
         self.manifest = {key: value for key, value in self._model.manifest.items() if key != "files"}
         self._model.popular(1)
+        self._made_of: frozenset[str] = frozenset()
+        self._mask: NDArray[np.bool_] | None = None
 
     def recommend(
-        self, history: History, now: int, k: int, observe: Callable[[FeatureValues], None] | None = None
+        self,
+        history: History,
+        now: int,
+        k: int,
+        withheld: frozenset[str] = frozenset(),
+        observe: Callable[[FeatureValues], None] | None = None,
     ) -> RankedList:
-        """Items for a shopper; ``observe`` is told the features of a blended list."""
+        """Items for a shopper, none of the withheld; ``observe`` is told the features of a blended list."""
+        allowed = self._allowed(withheld)
         try:
-            return self._model.recommend(history, now, k, observe=observe)
+            return self._model.recommend(history, now, k, allowed, observe)
         except Exception:
             logger.exception("recommend failed; answering by popularity")
-            return self._model.popular(k)
+            return self._model.popular(k, allowed)
 
-    def similar(self, item_id: str, k: int) -> RankedList:
-        """Items that go with an item."""
+    def similar(self, item_id: str, k: int, withheld: frozenset[str] = frozenset()) -> RankedList:
+        """Items that go with an item, none of the withheld."""
         try:
-            return self._model.similar(item_id, k)
+            return self._model.similar(item_id, k, self._allowed(withheld))
         except Exception:
             logger.exception("similar failed; answering by popularity")
-            return self._model.popular(k, frozenset([item_id]))
+            return self._model.popular(k, self._model.without({*withheld, item_id}))
+
+    def _allowed(self, withheld: frozenset[str]) -> NDArray[np.bool_] | None:
+        # The same object as long as no item is put: what follows from it is worked out once.
+        if self._made_of is not withheld:
+            self._made_of = withheld
+            self._mask = self._model.without(withheld) if withheld else None
+        return self._mask
 
     def named(self, ranked: RankedList) -> list[RecommendedItem]:
         """A ranked list with titles, as an answer carries it."""

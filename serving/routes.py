@@ -10,6 +10,8 @@ from serving.schemas import (
     EventsAnswer,
     HealthAnswer,
     PostedEvent,
+    PutItem,
+    PutItemAnswer,
     RecommendationsAnswer,
     RecommendationsRequest,
     RecommendedItem,
@@ -28,7 +30,9 @@ class Route(msgspec.Struct, frozen=True):
         example: A request body and the answer it may get.
         refusals: Status codes beside 200 and what they mean here.
         query: Type of the query string, None where there is none.
-        needs_token: Whether the header ``Authorization: Bearer <token>`` is asked for.
+        token: Field of the environment with the token that ``Authorization: Bearer <token>`` has to hold; none is asked
+            for without.
+        parameter: What the last part of the path names, in braces there; empty for a path that is as it stands.
         kind: Content type of an answer that is bytes.
     """
 
@@ -41,7 +45,8 @@ class Route(msgspec.Struct, frozen=True):
     example: tuple[Any, Any] = (None, None)
     refusals: dict[int, str] = {}
     query: Any = None
-    needs_token: bool = False
+    token: str = ""
+    parameter: str = ""
     kind: bytes = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -50,6 +55,10 @@ _BODY_REFUSALS = {
     408: "The body did not arrive in time.",
     413: "The body or the batch is too large.",
     503: "There is no usable model; the message names the file.",
+}
+_NOBODY = {
+    401: "The token is missing or wrong.",
+    403: "Nobody may do this here: the variable with the token is not set.",
 }
 _NOT_READY = {503: "There is no usable model; the message names the file."}
 _ITEM = RecommendedItem("1029743", "FLUID MILK WHITE ONLY, National, 1 GA", 1.8421, "you bought it 12 times")
@@ -102,11 +111,18 @@ ROUTES = (
         "The event log after a sequence number, in the order of arrival: one event a line, with its `seq`.",
         refusals={
             400: "A parameter is unknown or out of range; the message says.",
-            401: "The token is missing or wrong.",
-            403: "The log cannot be read here: no SHOPLOOP_EVENTS_TOKEN is set.",
+            **_NOBODY,
             503: "The log cannot be read at the moment.",
         },
-        query=EventsQuery, needs_token=True, kind=b"application/x-ndjson",
+        query=EventsQuery, token="events_token", kind=b"application/x-ndjson",
+    ),
+    Route(
+        "PUT", "/v1/items/{item_id}", "put_item",
+        "Say what is so of one item. What is hidden or out of stock is in no list of any kind from the next answer on.",
+        PutItem, PutItemAnswer,
+        ({"stock": 0}, PutItemAnswer("6f1c2e", "1029743", is_shown=False)),
+        {**_BODY_REFUSALS, **_NOBODY, 503: "It cannot be written; nothing has changed."},
+        token="admin_token", parameter="item_id",
     ),
     Route(
         "GET", "/v1/release", "release", "Which release and model answer here.",

@@ -9,10 +9,11 @@ from msgspec import Meta
 MAX_BODY_BYTES = 1 << 20
 MAX_BATCH = 1000
 MAX_K = 100
+MAX_IDENTIFIER = 128
 
 T = TypeVar("T")
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
 Count = Annotated[int, Meta(ge=1, le=MAX_K, description="How many items to answer with.")]
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -77,6 +78,29 @@ class PostedEvent(Request, frozen=True):
         """Refuse what the contract of ``events`` would put into quarantine."""
         if self.item_id is None and self.event_type in ABOUT_AN_ITEM:
             raise ValueError(f"`item_id` is needed when event_type is {self.event_type}")
+
+
+class PutItem(Request, frozen=True):
+    """What is so of an item from now on; it replaces all that was put before, so what is left out is as it was."""
+
+    stock: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000_000)] | None,
+        Meta(description="Pieces left; with 0 it is not shown. Not counted when left out."),
+    ] = None
+    hidden: Annotated[bool, Meta(description="Not shown, whatever is in stock.")] = False
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether no list may hold it."""
+        return self.hidden or self.stock == 0
+
+
+class PutItemAnswer(msgspec.Struct, frozen=True):
+    """The item as it is now; sent after it is on disk."""
+
+    request_id: str
+    item_id: str
+    is_shown: bool
 
 
 class RecommendedItem(msgspec.Struct, frozen=True):
@@ -147,7 +171,7 @@ class RefusalError(Exception):
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (RecommendationsRequest, SimilarItemsRequest, PostedEvent, list[PostedEvent])
+    for kind in (RecommendationsRequest, SimilarItemsRequest, PostedEvent, list[PostedEvent], PutItem)
 }
 
 

@@ -104,11 +104,15 @@ def status(as_json: AsJson = False) -> None:
 
 def access() -> str:
     """The three URLs and how to log in, in words."""
+    from pipelines.settings import settings
+
     found = _where(as_json=False)
     lines = []
     for name, login in found.items():
         secret = f"   log in as {login['user']} with password {login['password']}" if login["user"] else ""
         lines.append(f"  {name:<9} {login['url']}{secret}")
+    # Of the endpoint only what changes what shoppers see asks for a token.
+    lines.append(f"  admin_token for PUT {found['endpoint']['url']}/v1/items/ID: {settings().secrets_file}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """The blended recommender as it serves: numpy alone, one shopper at a time, every sellable item scored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ ABLATION = "blend_without_sequence"
 TIE_BREAK = 1e-9
 
 Scores = NDArray[np.float64]
+Allowed = NDArray[np.bool_]
 Weights = list[tuple[Component, float]]
 Ranked = tuple[NDArray[np.int64], Scores]
 
@@ -40,7 +41,7 @@ class BlendedRecommender:
     """Weighted sum of what the generators say, each brought to one scale.
 
     Invariants:
-        Lists hold no item twice, no excluded item and nothing that is not sellable, and are ordered by
+        Lists hold no item twice, nothing that is not allowed and nothing that is not sellable, and are ordered by
         score, ties by catalog order.
 
     Args:
@@ -129,7 +130,7 @@ class BlendedRecommender:
         history: History,
         now: int,
         k: int,
-        exclude: frozenset[str] = frozenset(),
+        allowed: Allowed | None = None,
         observe: Callable[[FeatureValues], None] | None = None,
     ) -> RankedList:
         """The ``k`` best items for a shopper; popularity when nothing is known.
@@ -138,13 +139,13 @@ class BlendedRecommender:
             history: The shopper.
             now: Microseconds since the epoch (UTC).
             k: Places.
-            exclude: Items to leave out.
+            allowed: Which of ``item_ids`` may be in the list, shape ``(n,)``; all of them without.
             observe: Told the features of the items in the list; not called when popularity answers.
         """
         scored = self._scored(history, now)
         if scored is None:
-            return self.popular(k, exclude)
-        chosen = self._chosen(scored, k, exclude)
+            return self.popular(k, allowed)
+        chosen = self._chosen(scored, k, allowed)
         if observe is not None:
             observe(self._features(scored, chosen))
         found = (
@@ -179,11 +180,11 @@ class BlendedRecommender:
         raw = self._generators.score(shopper, self._weighed, tables)
         return Scored(shopper, tables, raw, self._blend(raw, self._blends[BLEND]))
 
-    def _chosen(self, scored: Scored, k: int, exclude: frozenset[str]) -> list[int]:
+    def _chosen(self, scored: Scored, k: int, allowed: Allowed | None) -> list[int]:
         if self._rules.ask_nothing:
-            return self._top(scored.scores, k, exclude)
-        allowed = self._without(scored.scores, exclude)
-        chosen: list[int] = self._rules.choose(allowed, self._kind, self._bought(scored.shopper), k).tolist()
+            return self._top(scored.scores, k, allowed)
+        left = _only(scored.scores, allowed)
+        chosen: list[int] = self._rules.choose(left, self._kind, self._bought(scored.shopper), k).tolist()
         return chosen
 
     def _bought(self, shopper: Shopper) -> NDArray[np.bool_]:
@@ -196,29 +197,44 @@ class BlendedRecommender:
         at = np.array(places, np.int64)
         return collect(self._generators, scored.raw, scored.scores, scored.tables, at)
 
-    def similar(self, item_id: str, k: int) -> RankedList:
-        """The ``k`` items most often bought with one; popularity when it is unknown or stands alone."""
+    def similar(self, item_id: str, k: int, allowed: Allowed | None = None) -> RankedList:
+        """The ``k`` allowed items most often bought with one; popularity when it is unknown or stands alone."""
         index = self._catalog.position.get(item_id)
         if index is None:
-            return self.popular(k, frozenset([item_id]))
+            return self.popular(k, allowed)
         rows = zip(*(part[index] for part in self._companions), strict=True)
         ids, title = self._catalog.ids, self._catalog.titles[index]
         found = tuple(
             Recommendation(str(ids[other]), float(score), f"bought with {title} in {baskets} baskets")
             for other, score, baskets in rows
-            if other >= 0 and str(ids[other]) in self._place
+            if other >= 0 and self._may_show(str(ids[other]), allowed)
         )[:k]
-        return RankedList("cooccurrence", found) if found else self.popular(k, frozenset([item_id]))
+        if found:
+            return RankedList("cooccurrence", found)
+        others = np.ones(len(self.item_ids), bool) if allowed is None else allowed.copy()
+        if (place := self._place.get(item_id)) is not None:
+            others[place] = False
+        return self.popular(k, others)
 
-    def popular(self, k: int, exclude: frozenset[str] = frozenset()) -> RankedList:
-        """The ``k`` items bought most of late: the end of the fallback chain."""
+    def _may_show(self, item_id: str, allowed: Allowed | None) -> bool:
+        place = self._place.get(item_id)
+        return place is not None and (allowed is None or bool(allowed[place]))
+
+    def without(self, item_ids: Iterable[str]) -> Allowed:
+        """All of ``item_ids`` of this bundle but some, as a list is asked for; strange ones leave nothing out."""
+        allowed = np.ones(len(self.item_ids), bool)
+        allowed[[self._place[item] for item in item_ids if item in self._place]] = False
+        return allowed
+
+    def popular(self, k: int, allowed: Allowed | None = None) -> RankedList:
+        """The ``k`` allowed items bought most of late: the end of the fallback chain."""
         return RankedList(
             "popularity",
             tuple(
                 Recommendation(
                     str(self.item_ids[place]), float(self._popularity[place]), "popular in this shop"
                 )
-                for place in self._top(self._popularity, k, exclude)
+                for place in self._top(self._popularity, k, allowed)
             ),
         )
 
@@ -263,19 +279,15 @@ class BlendedRecommender:
             return "bought by households with baskets like yours"
         return "popular in this shop"
 
-    def _top(self, scores: Scores, k: int, exclude: frozenset[str]) -> list[int]:
-        allowed = self._without(scores, exclude)
-        best: list[int] = top_places(allowed, min(k, int(np.isfinite(allowed).sum()))).tolist()
+    def _top(self, scores: Scores, k: int, allowed: Allowed | None) -> list[int]:
+        left = _only(scores, allowed)
+        best: list[int] = top_places(left, min(k, int(np.isfinite(left).sum()))).tolist()
         return best
 
-    def _without(self, scores: Scores, exclude: frozenset[str]) -> Scores:
-        """The scores with ``-inf`` for what is excluded."""
-        out = [self._place[item] for item in exclude if item in self._place]
-        if not out:
-            return scores
-        scores = scores.copy()
-        scores[out] = -np.inf
-        return scores
+
+def _only(scores: Scores, allowed: Allowed | None) -> Scores:
+    """The scores with ``-inf`` for what is not allowed."""
+    return scores if allowed is None else np.where(allowed, scores, -np.inf)
 
 
 def _own_reason(times: int, days: float) -> str:

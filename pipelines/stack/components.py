@@ -72,11 +72,13 @@ def mlflow_answers(settings: Settings) -> str | None:
 
 def endpoint(settings: Settings) -> Component:
     """The supervisor of the serving endpoint."""
+    known = passwords(settings)
     return Component(
         name="endpoint",
         title="endpoint",
         command=(sys.executable, "-m", "pipelines.releases.endpoint"),
-        environment=stack_environment(settings) | {"SHOPLOOP_EVENTS_TOKEN": passwords(settings).events_token},
+        environment=stack_environment(settings)
+        | {"SHOPLOOP_EVENTS_TOKEN": known.events_token, "SHOPLOOP_ADMIN_TOKEN": known.admin_token},
         probe=lambda settings, _: _answers(f"{settings.endpoint}/healthz"),
         port_field="port_endpoint",
     )

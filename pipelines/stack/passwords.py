@@ -23,6 +23,7 @@ class Passwords(BaseModel):
     mlflow_password: str
     mlflow_secret_key: str
     events_token: str
+    admin_token: str
 
 
 def passwords(settings: Settings) -> Passwords:
@@ -46,6 +47,7 @@ def _fresh() -> dict[str, str]:
         "mlflow_password": secrets.token_urlsafe(15),
         "mlflow_secret_key": secrets.token_urlsafe(48),
         "events_token": secrets.token_urlsafe(24),
+        "admin_token": secrets.token_urlsafe(24),
     }
 
 

@@ -85,7 +85,9 @@ def test_recommend__leaves_excluded_items_out_under_rules(
     popularity: list[int], bought: list[tuple[int, int]], k: int
 ) -> None:
     recommender = recommender_of(popularity, ListRules(1, 5))
-    served = recommender.recommend(history_of(bought), NOW, k, frozenset(["00", "01"])).items
+    served = recommender.recommend(
+        history_of(bought), NOW, k, recommender.without(["00", "01", "strange"])
+    ).items
     assert not {"00", "01"} & {item.item_id for item in served}
     assert len(served) == min(k, max(len(popularity) - 2, 0))
 

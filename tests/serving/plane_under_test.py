@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pipelines.releases.rehearsal import free_ports, set_clock
 from serving.state import ShopperState
 from tests.serving.tiny_bundle import NOW, tea_drinker, write_tiny_bundle
 
 TOKEN = "of-the-event-log"
+ADMIN_TOKEN = "of-the-shop"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -51,6 +53,11 @@ class Plane:
     def post(self, *events: dict[str, Any]) -> tuple[int, Any]:
         """Post events as a batch."""
         return self.ask("POST", "/v1/events", list(events))
+
+    def put(self, item_id: str, **facts: Any) -> tuple[int, Any]:
+        """Say what is so of an item, as the shop does."""
+        headers = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+        return self.ask("PUT", f"/v1/items/{quote(item_id, safe='')}", facts, headers)
 
     def wait(self, status: int = 200, seconds: float = 20) -> Any:
         """Wait until ``/readyz`` answers with a status."""
@@ -113,6 +120,7 @@ def starter(root: Path, started: list[Plane]) -> Starter:
             "SHOPLOOP_CLOCK_FILE": str(folder / "clock.json"),
             "SHOPLOOP_RELEASE_ID": "r-44-tiny",
             "SHOPLOOP_EVENTS_TOKEN": TOKEN,
+            "SHOPLOOP_ADMIN_TOKEN": ADMIN_TOKEN,
         }
         with (folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(

@@ -1,0 +1,58 @@
+"""What the shop says of single items at this moment: pieces left, hidden. In effect from the next answer on."""
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from serving.group_commit import connect
+from serving.schemas import PutItem
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS put_items (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, item_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, put_at TEXT NOT NULL);
+"""
+
+
+def put_item(connection: sqlite3.Connection, item_id: str, item: PutItem) -> None:
+    """Replace what was said of an item, inside the open transaction; the row gets a new, larger ``seq``."""
+    body, put_at = msgspec.json.encode(item).decode(), datetime.now(UTC).isoformat()
+    query = "INSERT OR REPLACE INTO put_items (item_id, body, put_at) VALUES (?, ?, ?)"
+    connection.execute(query, (item_id, body, put_at))
+
+
+class PutItems:
+    """All that was put, whoever took it: processes of one home share the file, and each looks at it for every answer.
+
+    Args:
+        path: The SQLite file; made when it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, SCHEMA)
+        self._seen = 0
+        self._items: dict[str, PutItem] = {}
+        self._withheld: frozenset[str] = frozenset()
+
+    def withheld(self) -> frozenset[str]:
+        """Ids of what may not be shown: hidden, or out of stock. The same object as long as nothing changes.
+
+        Raises:
+            sqlite3.Error: The file cannot be read; :meth:`withheld_before` is what was known last.
+        """
+        query = "SELECT seq, item_id, body FROM put_items WHERE seq > ? ORDER BY seq"
+        if rows := self._connection.execute(query, (self._seen,)).fetchall():
+            for _, item_id, body in rows:
+                self._items[item_id] = msgspec.json.decode(body, type=PutItem)
+            self._seen = rows[-1][0]
+            self._withheld = frozenset(name for name, item in self._items.items() if item.is_withheld)
+        return self._withheld
+
+    def withheld_before(self) -> frozenset[str]:
+        """What was withheld when the file was last read."""
+        return self._withheld
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
