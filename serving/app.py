@@ -103,9 +103,9 @@ class App:
                 return 200, route.kind, route.body
             if self._draining and route.path == "/readyz":
                 raise RefusalError(503, "draining", "The process is about to stop")
-            if route.token:
-                token: str = getattr(self._environment, route.token)
-                check_token(_header(scope, b"authorization"), token, f"SHOPLOOP_{route.token.upper()}")
+            if route.needs:
+                token: str = getattr(self._environment, route.needs)
+                check_token(_header(scope, b"authorization"), token, f"SHOPLOOP_{route.needs.upper()}")
             body = await _read(scope, receive) if route.request else scope["query_string"]
             answer = await getattr(plane, route.handler)(body, request_id, *named)
         except RefusalError as refused:

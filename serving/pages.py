@@ -56,7 +56,7 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["parameters"] = _parameters(route.query)
     if route.parameter:
         operation["parameters"] = [_path_parameter(route.parameter)]
-    if route.token:
+    if route.needs:
         operation["security"] = [{"token": []}]
     for status, meaning in route.refusals.items():
         operation["responses"][str(status)] = {"description": meaning, "content": _content(ErrorAnswer, None)}
@@ -137,6 +137,11 @@ def _fields(route: Route, document: dict[str, Any]) -> str:
 def _kind(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(_kind(option) for option in field["anyOf"])
+    if "$ref" in field:
+        return str(field["$ref"]).rsplit("/", 1)[1]
+    if field.get("type") == "array":
+        most = f", at most {field['maxItems']}" if "maxItems" in field else ""
+        return f"list of {_kind(field['items'])}{most}"
     if "enum" in field:
         return " | ".join(json.dumps(value) for value in field["enum"])
     limits = [f"{field[low]}-{field[high]}" for low, high in LIMITS if low in field and high in field]
@@ -150,8 +155,8 @@ def _curl(route: Route, sent: Any) -> str:
     command = f"curl -s http://127.0.0.1:3000{route.path}"
     if route.method == "PUT":
         command = command.replace("-s", "-s -X PUT").replace("{item_id}", "1029743")
-    if route.token:
-        command += f" \\\n  -H 'Authorization: Bearer '$SHOPLOOP_{route.token.upper()}"
+    if route.needs:
+        command += f" \\\n  -H 'Authorization: Bearer '$SHOPLOOP_{route.needs.upper()}"
     return command if sent is None else f"{command} \\\n  -d '{json.dumps(sent)}'"
 
 

@@ -18,7 +18,7 @@ from serving.metrics import Metrics
 from serving.mirror import Mirror
 from serving.put_items import SCHEMA as PUT_ITEMS
 from serving.put_items import PutItems, put_item
-from serving.recommender import Recommender
+from serving.recommender import Choice, Recommender
 from serving.schemas import (
     MAX_IDENTIFIER,
     EventsAnswer,
@@ -96,7 +96,7 @@ class DataPlane:
         if self._served.wants(request_id):
             ranked = self._observed(model, request, request_id, now)
         else:
-            ranked = model.recommend(self._history(request.user_id), now, request.k, self._withheld())
+            ranked = model.recommend(self._history(request.user_id), now, request.k, self._choice(request))
         answer = self._answer(model, ranked, request_id, "recommendations", request.user_id, now)
         self._mirror.offer(body, tuple(place.item_id for place in ranked.items))
         return answer
@@ -105,8 +105,8 @@ class DataPlane:
         """The same list for a shopper who is not shown it: nothing is logged."""
         request = decode(body, RecommendationsRequest)
         model = self._model()
-        now, withheld = self._clock.now(), self._withheld()
-        ranked = model.recommend(self._history(request.user_id), now, request.k, withheld)
+        now, choice = self._clock.now(), self._choice(request)
+        ranked = model.recommend(self._history(request.user_id), now, request.k, choice)
         return RecommendationsAnswer(
             request_id, self._environment.release_id, SHADOW, ranked.source, model.named(ranked)
         )
@@ -115,7 +115,7 @@ class DataPlane:
         """Items that go with one item."""
         request = decode(body, SimilarItemsRequest)
         model = self._model()
-        ranked = model.similar(request.item_id, request.k, self._withheld())
+        ranked = model.similar(request.item_id, request.k, self._choice(request))
         return self._answer(model, ranked, request_id, "similar_items", None, self._clock.now())
 
     async def events(self, body: bytes, request_id: str) -> EventsAnswer:
@@ -185,6 +185,9 @@ class DataPlane:
             self._note_unreadable(error)
             return History.empty(user_id)
 
+    def _choice(self, request: RecommendationsRequest | SimilarItemsRequest) -> Choice:
+        return Choice(self._withheld(), request.only, request.exclude)
+
     def _withheld(self) -> frozenset[str]:
         try:
             return self._items.withheld()
@@ -209,7 +212,7 @@ class DataPlane:
     ) -> RankedList:
         """A list, and what it was computed from to the log."""
         known, seen = self._known(request.user_id), [NOTHING]
-        ranked = model.recommend(known.history, now, request.k, self._withheld(), seen.append)
+        ranked = model.recommend(known.history, now, request.k, self._choice(request), seen.append)
         release, variant = self._environment.release_id, self._variant()
         self._served.add(
             ServedFeatures(request_id, now, release, variant, model.sha256, ranked.source, known, seen[-1])

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,30 @@ from pipelines.domain import BundleError, History, RankedList
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.bundle import bundle_sha256
 from pipelines.ranking.feature_values import FeatureValues
-from serving.schemas import RecommendedItem
+from serving.schemas import Only, RecommendedItem
+
+MOST_FILTERS = 256
+"""Choices by attribute whose items are remembered; a shop's pages ask by few."""
 
 logger = logging.getLogger("serving")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which items may be in a list.
+
+    Attributes:
+        withheld: What the shop has hidden or sold out.
+        only: Attributes that are asked for.
+        exclude: What the request leaves out.
+    """
+
+    withheld: frozenset[str] = frozenset()
+    only: Only | None = None
+    exclude: tuple[str, ...] = ()
+
+
+EVERYTHING = Choice()
 
 
 class Recommender:
@@ -37,38 +60,47 @@ class Recommender:
         self.manifest = {key: value for key, value in self._model.manifest.items() if key != "files"}
         self._model.popular(1)
         self._made_of: frozenset[str] = frozenset()
-        self._mask: NDArray[np.bool_] | None = None
+        self._shown: NDArray[np.bool_] | None = None
+        self._only = lru_cache(MOST_FILTERS)(lambda only: self._model.only(only.wanted()))
 
     def recommend(
         self,
         history: History,
         now: int,
         k: int,
-        withheld: frozenset[str] = frozenset(),
+        choice: Choice = EVERYTHING,
         observe: Callable[[FeatureValues], None] | None = None,
     ) -> RankedList:
-        """Items for a shopper, none of the withheld; ``observe`` is told the features of a blended list."""
-        allowed = self._allowed(withheld)
+        """Items for a shopper, of those that may be chosen; ``observe`` is told the features of a blended list."""
+        allowed = self._allowed(choice)
         try:
             return self._model.recommend(history, now, k, allowed, observe)
         except Exception:
             logger.exception("recommend failed; answering by popularity")
             return self._model.popular(k, allowed)
 
-    def similar(self, item_id: str, k: int, withheld: frozenset[str] = frozenset()) -> RankedList:
-        """Items that go with an item, none of the withheld."""
+    def similar(self, item_id: str, k: int, choice: Choice = EVERYTHING) -> RankedList:
+        """Items that go with an item, of those that may be chosen."""
+        allowed = self._allowed(choice)
         try:
-            return self._model.similar(item_id, k, self._allowed(withheld))
+            return self._model.similar(item_id, k, allowed)
         except Exception:
             logger.exception("similar failed; answering by popularity")
-            return self._model.popular(k, self._model.without({*withheld, item_id}))
+            others = self._model.without([item_id])
+            return self._model.popular(k, others if allowed is None else allowed & others)
 
-    def _allowed(self, withheld: frozenset[str]) -> NDArray[np.bool_] | None:
+    def _allowed(self, choice: Choice) -> NDArray[np.bool_] | None:
+        """None while all items may be chosen, as for most requests."""
         # The same object as long as no item is put: what follows from it is worked out once.
-        if self._made_of is not withheld:
-            self._made_of = withheld
-            self._mask = self._model.without(withheld) if withheld else None
-        return self._mask
+        if self._made_of is not choice.withheld:
+            self._made_of = choice.withheld
+            self._shown = self._model.without(choice.withheld) if choice.withheld else None
+        masks = [self._shown] if self._shown is not None else []
+        if choice.only is not None:
+            masks.append(self._only(choice.only))
+        if choice.exclude:
+            masks.append(self._model.without(choice.exclude))
+        return np.logical_and.reduce(masks) if masks else None
 
     def named(self, ranked: RankedList) -> list[RecommendedItem]:
         """A ranked list with titles, as an answer carries it."""

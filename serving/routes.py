@@ -30,7 +30,7 @@ class Route(msgspec.Struct, frozen=True):
         example: A request body and the answer it may get.
         refusals: Status codes beside 200 and what they mean here.
         query: Type of the query string, None where there is none.
-        token: Field of the environment with the token that ``Authorization: Bearer <token>`` has to hold; none is asked
+        needs: Field of the environment with the token that ``Authorization: Bearer <token>`` has to hold; none is asked
             for without.
         parameter: What the last part of the path names, in braces there; empty for a path that is as it stands.
         kind: Content type of an answer that is bytes.
@@ -45,7 +45,7 @@ class Route(msgspec.Struct, frozen=True):
     example: tuple[Any, Any] = (None, None)
     refusals: dict[int, str] = {}
     query: Any = None
-    token: str = ""
+    needs: str = ""
     parameter: str = ""
     kind: bytes = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -114,7 +114,7 @@ ROUTES = (
             **_NOBODY,
             503: "The log cannot be read at the moment.",
         },
-        query=EventsQuery, token="events_token", kind=b"application/x-ndjson",
+        query=EventsQuery, needs="events_token", kind=b"application/x-ndjson",
     ),
     Route(
         "PUT", "/v1/items/{item_id}", "put_item",
@@ -122,7 +122,7 @@ ROUTES = (
         PutItem, PutItemAnswer,
         ({"stock": 0}, PutItemAnswer("6f1c2e", "1029743", is_shown=False)),
         {**_BODY_REFUSALS, **_NOBODY, 503: "It cannot be written; nothing has changed."},
-        token="admin_token", parameter="item_id",
+        needs="admin_token", parameter="item_id",
     ),
     Route(
         "GET", "/v1/release", "release", "Which release and model answer here.",

@@ -9,6 +9,7 @@ from msgspec import Meta
 MAX_BODY_BYTES = 1 << 20
 MAX_BATCH = 1000
 MAX_K = 100
+MAX_EXCLUDED = 10_000
 MAX_IDENTIFIER = 128
 
 T = TypeVar("T")
@@ -22,11 +23,37 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every request body."""
 
 
+Names = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(min_length=1, max_length=100)
+]
+
+
+class Only(Request, frozen=True):
+    """Which items may be in a list: of each attribute that is given, one of its names. The catalog's own words."""
+
+    department: Names | None = None
+    category: Names | None = None
+    type: Names | None = None
+    brand: Names | None = None
+
+    def wanted(self) -> dict[str, tuple[str, ...]]:
+        """The attributes that are given."""
+        return {name: names for name in self.__struct_fields__ if (names := getattr(self, name)) is not None}
+
+
+Excluded = Annotated[tuple[Identifier, ...], Meta(max_length=MAX_EXCLUDED, description="Items to leave out.")]
+Chosen = Annotated[
+    Only | None, Meta(description="Only items with these attributes; a list that none has is empty.")
+]
+
+
 class RecommendationsRequest(Request, frozen=True):
     """Items for one shopper."""
 
     user_id: Annotated[Identifier, Meta(description="The shopper; an unknown one is answered by popularity.")]
     k: Count = 10
+    only: Chosen = None
+    exclude: Excluded = ()
 
 
 class SimilarItemsRequest(Request, frozen=True):
@@ -34,6 +61,8 @@ class SimilarItemsRequest(Request, frozen=True):
 
     item_id: Annotated[Identifier, Meta(description="The item; an unknown one is answered by popularity.")]
     k: Count = 10
+    only: Chosen = None
+    exclude: Excluded = ()
 
 
 EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression", "return"]

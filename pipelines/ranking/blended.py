@@ -1,6 +1,6 @@
 """The blended recommender as it serves: numpy alone, one shopper at a time, every sellable item scored."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,6 +225,10 @@ class BlendedRecommender:
         allowed = np.ones(len(self.item_ids), bool)
         allowed[[self._place[item] for item in item_ids if item in self._place]] = False
         return allowed
+
+    def only(self, wanted: Mapping[str, Sequence[str]]) -> Allowed:
+        """Those of ``item_ids`` that have one of the names of every attribute that is asked for."""
+        return np.asarray(self._catalog.attributes.where(wanted)[self._catalog.sellable], bool)
 
     def popular(self, k: int, allowed: Allowed | None = None) -> RankedList:
         """The ``k`` allowed items bought most of late: the end of the fallback chain."""

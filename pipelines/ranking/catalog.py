@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain import BundleError, History
+from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.bundle import REMEDY, read_arrays, read_json
 
 DAY_US = 86_400_000_000
@@ -39,6 +40,7 @@ class Catalog:
         reach: How widely the shop shows each in the week that the bundle was made for, 0 to 1, shape ``(items,)``.
         kind: Type of each, 0 for unknown, shape ``(items,)``.
         sellable: Ascending positions of the items that may be recommended, shape ``(n,)``.
+        attributes: What a request may choose by.
     """
 
     ids: NDArray[np.str_]
@@ -47,6 +49,7 @@ class Catalog:
     reach: NDArray[np.float32]
     kind: NDArray[np.int32]
     sellable: NDArray[np.int64]
+    attributes: Attributes
 
     @classmethod
     def load(cls, bundle: Path) -> "Catalog":
@@ -61,7 +64,8 @@ class Catalog:
             raise BundleError(f"{bundle / 'items.json'}: its length differs from the arrays'; {REMEDY}")
         popularity, reach, kind, sellable = columns
         ids = np.array(items["ids"])
-        return cls(ids, items["titles"], popularity, reach, kind, np.flatnonzero(sellable))
+        attributes = Attributes.load(bundle / "attributes.npz", len(ids))
+        return cls(ids, items["titles"], popularity, reach, kind, np.flatnonzero(sellable), attributes)
 
     @cached_property
     def position(self) -> dict[str, int]:

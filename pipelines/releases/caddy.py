@@ -26,9 +26,10 @@ NOBODY = "127.0.0.1:1-2"
 dials, and so answers at once; a matcher for a word of our own would read a file more at every request."""
 
 # A dial error is retried for every request, since nothing was sent. These are also retried when the process
-# dies while it answers: questions change nothing, and posted events are idempotent by their event_id.
+# dies while it answers: questions change nothing, posted events are idempotent by their event_id, and an item
+# that is put twice is as it was put.
 SAFE_TO_REPEAT = [
-    {"method": ["GET", "HEAD"]},
+    {"method": ["GET", "HEAD", "PUT"]},
     {"method": ["POST"], "path": ["/v1/recommendations", "/v1/similar-items", "/v1/events"]},
 ]
 SPLIT = "split-on"

@@ -92,7 +92,7 @@ def test_decide_package__a_bento_that_keeps_64_kib_of_each_answer_is_refused(
 ) -> None:
     workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
     file = bento_of(workspace) / "src" / "serving" / "recommender.py"
-    asks = "            return self._model.recommend(history, now, k, observe=observe)\n"
+    asks = "            return self._model.recommend(history, now, k, allowed, observe)\n"
     code = file.read_text()
     assert code.count(asks) == 1
     code = code.replace(asks, "            KEPT.append(b'x' * 65536)\n" + asks)

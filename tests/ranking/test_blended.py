@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from pipelines.domain import History
+from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.blended import TIE_BREAK, BlendedRecommender
 from pipelines.ranking.catalog import Catalog
 from pipelines.ranking.generators import Generators
@@ -29,7 +30,15 @@ purchases = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 40)), max_size
 def recommender_of(popularity: list[int], rules: ListRules = NO_RULES) -> BlendedRecommender:
     ids = np.array([f"{place:02d}" for place in range(len(popularity))])
     nothing, kind = np.zeros(len(ids), np.float32), (np.arange(len(ids)) % 4).astype(np.int32)
-    catalog = Catalog(ids, list(ids), np.array(popularity, np.float32), nothing, kind, np.arange(len(ids)))
+    catalog = Catalog(
+        ids,
+        list(ids),
+        np.array(popularity, np.float32),
+        nothing,
+        kind,
+        np.arange(len(ids)),
+        Attributes({}, {}),
+    )
     nobody = np.full((len(ids), 1), -1, np.int32)
     companions = (nobody, np.zeros(nobody.shape, np.float32), nobody)
     generators = Generators(catalog, SYSTEMS, markov=None, neighbours=None, als=None, sequence=None)

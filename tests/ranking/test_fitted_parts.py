@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipelines.domain import History
 from pipelines.features.purchases import Purchases
 from pipelines.params import load_params
+from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.bundle import read_archive
 from pipelines.ranking.catalog import Catalog
 from pipelines.ranking.components import COMPONENTS, known_places, normalise
@@ -61,7 +62,9 @@ def fit(folder: Path, sequence: Path) -> Generators:
     ids = purchases.item_ids
     reach = (np.arange(ITEMS) % 3 / 2).astype(np.float32)
     sellable = np.arange(ITEMS)[:-2]  # the last two are no longer sold
-    catalog = Catalog(ids, [str(name) for name in ids], counts, reach, purchases.item_type, sellable)
+    catalog = Catalog(
+        ids, [str(name) for name in ids], counts, reach, purchases.item_type, sellable, Attributes({}, {})
+    )
     return Generators(
         catalog=catalog,
         systems=SYSTEMS,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.domain import History
+from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.catalog import Catalog
 from pipelines.ranking.generators import Generators
 
@@ -17,6 +18,7 @@ CATALOG = Catalog(
     reach=np.array([0.0, 0.5, 1.0, 0.0], np.float32),
     kind=np.zeros(4, np.int32),
     sellable=np.array([0, 1, 2]),
+    attributes=Attributes({}, {}),
 )
 SHOWN = ("shown", "shown_frequency", "shown_popularity")
 

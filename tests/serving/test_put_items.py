@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.recommender import Recommender
+from serving.recommender import Choice, Recommender
 from serving.schemas import RefusalError
 from serving.tokens import check_token
 from tests.serving.plane_under_test import ADMIN_TOKEN, TOKEN, Plane, Starter, purchase
@@ -187,8 +187,8 @@ def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
 def test_recommender__no_list_of_any_kind_holds_what_is_withheld_and_none_is_short_of_the_rest(
     recommender: Recommender, withheld: set[str], k: int, item_id: str
 ) -> None:
-    kept = frozenset(withheld)
-    left = [item for item in IDS if item not in kept]
+    kept = Choice(frozenset(withheld))
+    left = [item for item in IDS if item not in withheld]
     shoppers = [tea_drinker(), tea_drinker().empty("nobody")]
     for history in shoppers:
         found = [place.item_id for place in recommender.recommend(history, NOW, k, kept).items]
@@ -208,7 +208,7 @@ def test_recommender__that_fails_answers_by_popularity_without_what_is_withheld(
 
     monkeypatch.setattr(recommender._model, "recommend", fail)
     monkeypatch.setattr(recommender._model, "similar", fail)
-    kept = frozenset(["10", "30"])
+    kept = Choice(frozenset(["10", "30"]))
     assert [place.item_id for place in recommender.recommend(tea_drinker(), NOW, 3, kept).items] == [
         "20",
         "40",

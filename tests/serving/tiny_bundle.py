@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.domain import History
+from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.bundle import seal, write_arrays, write_json
 
 IDS = ["10", "20", "30", "40", "50", "60"]
 TITLES = ["Milk", "Bread", "Eggs", "Apples", "Tea", "Coffee"]
+DEPARTMENTS = ["Chilled", "Bakery", "Chilled", "Fresh", "Drinks", "Drinks"]
+CATEGORIES = ["Dairy", "Bread", "Eggs", "Fruit", None, "Coffee"]
+BRANDS = ["National", "Own", "Own", None, "National", "Own"]
 NOW = 1_509_336_000_000_000  # 2017-10-30T04:00:00Z
 WEEK = 604_800_000_000
 
@@ -17,6 +21,9 @@ def write_tiny_bundle(path: Path) -> str:
     """Write it and return its sha256. Milk is most popular; Tea and Coffee go together."""
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "items.json", {"ids": IDS, "titles": TITLES})
+    Attributes.of({"department": DEPARTMENTS, "category": CATEGORIES, "type": TITLES, "brand": BRANDS}).save(
+        path / "attributes.npz"
+    )
     popularity = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
     about = {"reach": np.zeros(6, np.float32), "kind": np.zeros(6, np.int32), "sellable": np.ones(6, bool)}
     write_arrays(path / "popularity.npz", {"scores": popularity, **about})

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from pipelines.ranking.attributes import ATTRIBUTES, Attributes
 from pipelines.ranking.bundle import read_arrays, seal, write_arrays, write_json
 from pipelines.ranking.components import Component
 from pipelines.ranking.list_rules import NO_RULES, ListRules
@@ -58,7 +60,9 @@ def assemble(
     item_ids, *about = read_arrays(
         parts.baselines / "catalog.npz", "item_ids", "popularity", "reach", "kind", "sellable"
     )
-    write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(parts.items, item_ids)})
+    items = read_table(parts.items)
+    write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(items, item_ids)})
+    _attributes(items, item_ids).save(out / "attributes.npz")
     write_arrays(
         out / "popularity.npz", dict(zip(("scores", "reach", "kind", "sellable"), about, strict=True))
     )
@@ -81,10 +85,18 @@ def assemble(
     )
 
 
-def _titles(items: Path, item_ids: np.ndarray) -> list[str]:
-    table = read_table(items)
-    named = dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
-    return [named.get(str(item_id)) or f"item {item_id}" for item_id in item_ids]
+def _titles(items: pa.Table, item_ids: np.ndarray) -> list[str]:
+    found = _column(items, "title", item_ids)
+    return [title or f"item {item_id}" for title, item_id in zip(found, item_ids, strict=True)]
+
+
+def _attributes(items: pa.Table, item_ids: np.ndarray) -> Attributes:
+    return Attributes.of({name: _column(items, name, item_ids) for name in ATTRIBUTES})
+
+
+def _column(items: pa.Table, name: str, item_ids: np.ndarray) -> list[str | None]:
+    values = dict(zip(items["item_id"].to_pylist(), items[name].to_pylist(), strict=True))
+    return [values.get(str(item_id)) for item_id in item_ids]
 
 
 def _rows(blends: Mapping[str, Sequence[tuple[Component, float]]]) -> dict[str, list[dict[str, str | float]]]:

@@ -1,0 +1,119 @@
+"""What a request may choose by: attributes and exclusions, in every list."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.recommender import Choice, Recommender
+from serving.schemas import Only
+from tests.serving.plane_under_test import Plane
+from tests.serving.tiny_bundle import (
+    BRANDS,
+    CATEGORIES,
+    DEPARTMENTS,
+    IDS,
+    NOW,
+    tea_drinker,
+    write_tiny_bundle,
+)
+
+RECOMMEND, SIMILAR = "/v1/recommendations", "/v1/similar-items"
+
+
+def listed(plane: Plane, path: str, **body: Any) -> list[str]:
+    status, answer = plane.ask("POST", path, body)
+    assert status == 200, answer
+    return [item["item_id"] for item in answer["items"]]
+
+
+def test_only__holds_the_items_that_have_it(plane: Plane) -> None:
+    assert listed(plane, RECOMMEND, user_id="1", only={"department": ["Drinks"]}) == ["50", "60"]
+    assert listed(plane, RECOMMEND, user_id="nobody", only={"brand": ["Own"]}) == ["20", "30", "60"]
+    both = {"brand": ["Own"], "department": ["Drinks", "Bakery"]}
+    assert listed(plane, RECOMMEND, user_id="1", only=both) == ["20", "60"]
+    assert listed(plane, SIMILAR, item_id="10", only={"category": ["Eggs"]}) == ["30"]
+
+
+def test_only__of_a_name_that_nothing_has_is_an_empty_list(plane: Plane) -> None:
+    assert listed(plane, RECOMMEND, user_id="1", only={"category": ["日本茶"]}) == []
+    assert listed(plane, SIMILAR, item_id="10", only={"category": ["none such"]}) == []
+
+
+def test_exclude__leaves_out_and_fills_up(plane: Plane) -> None:
+    assert listed(plane, RECOMMEND, user_id="1", k=3, exclude=["50", "10", "strange"]) == ["40", "20", "30"]
+    assert listed(plane, SIMILAR, item_id="10", k=2, exclude=["20"]) == ["30"]
+    assert listed(plane, SIMILAR, item_id="10", k=2, exclude=["20", "30"]) == ["40", "50"]
+
+
+def test_exclude__takes_ten_thousand_and_no_more(plane: Plane) -> None:
+    many = [f"strange {number}" for number in range(9_999)]
+    assert "50" not in listed(plane, RECOMMEND, user_id="1", exclude=[*many, "50"])
+    status, answer = plane.ask("POST", RECOMMEND, {"user_id": "1", "exclude": [*many, "50", "60"]})
+    assert (status, "10000" in answer["message"], "$.exclude" in answer["message"]) == (400, True, True)
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [
+        ({"colour": ["red"]}, "colour"),
+        ({"brand": "Own"}, "$.only.brand"),
+        ({"brand": []}, "$.only.brand"),
+        ({"brand": [""]}, "$.only.brand"),
+        ({"brand": ["x"] * 101}, "$.only.brand"),
+        (["brand"], "$.only"),
+    ],
+)
+def test_only__refuses_what_it_does_not_know(plane: Plane, only: Any, said: str) -> None:
+    for path, asked in ((RECOMMEND, {"user_id": "1"}), (SIMILAR, {"item_id": "10"})):
+        status, answer = plane.ask("POST", path, asked | {"only": only})
+        assert status == 400
+        assert said in answer["message"]
+
+
+@pytest.fixture(scope="module")
+def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    folder = tmp_path_factory.mktemp("bundle")
+    write_tiny_bundle(folder)
+    return Recommender(folder)
+
+
+def some(values: list[str | None]) -> st.SearchStrategy[tuple[str, ...] | None]:
+    known = sorted({value for value in values if value})
+    return st.none() | st.lists(st.sampled_from([*known, "none such"]), min_size=1, max_size=3).map(tuple)
+
+
+@settings(max_examples=200)
+@given(
+    st.sets(st.sampled_from(IDS)),
+    st.lists(st.sampled_from([*IDS, "strange"])).map(tuple),
+    some([*DEPARTMENTS]),
+    some([*CATEGORIES]),
+    some([*BRANDS]),
+)
+def test_choice__is_all_that_is_asked_for_at_once(
+    recommender: Recommender,
+    withheld: set[str],
+    exclude: tuple[str, ...],
+    department: tuple[str, ...] | None,
+    category: tuple[str, ...] | None,
+    brand: tuple[str, ...] | None,
+) -> None:
+    choice = Choice(frozenset(withheld), Only(department=department, category=category, brand=brand), exclude)
+    asked = [(department, DEPARTMENTS), (category, CATEGORIES), (brand, BRANDS)]
+    left = {
+        item_id
+        for place, item_id in enumerate(IDS)
+        if item_id not in withheld
+        and item_id not in exclude
+        and all(names is None or column[place] in names for names, column in asked)
+    }
+    for history in (tea_drinker(), tea_drinker().empty("nobody")):
+        found = [place.item_id for place in recommender.recommend(history, NOW, 6, choice).items]
+        assert len(found) == len(left)
+        assert set(found) == left
+    for item_id in (*IDS, "strange"):
+        found = [place.item_id for place in recommender.similar(item_id, 6, choice).items]
+        assert set(found) <= left - {item_id}
+        assert found or not left - {item_id}
