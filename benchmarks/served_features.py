@@ -27,8 +27,10 @@ import psutil
 
 from pipelines.domain import History
 from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
+from pipelines.ranking.attributes import ATTRIBUTES, Attributes
 from pipelines.ranking.bundle import seal, write_arrays, write_json
 from pipelines.releases.rehearsal import free_ports, set_clock
+from pipelines.retrieval.companions import Companions
 from pipelines.settings import CHECKOUT
 from serving.served_features import read_served
 from serving.state import ShopperState
@@ -51,8 +53,9 @@ def write_bundle(path: Path) -> None:
     about = {"reach": reach, "kind": kind, "sellable": sellable}
     write_arrays(path / "popularity.npz", {"scores": popularity, **about})
     nobody = np.full((ITEMS, 1), -1, np.int32)
-    companions = {"items": nobody, "scores": np.zeros(nobody.shape, np.float32), "baskets": nobody}
-    write_arrays(path / "cooccurrence.npz", companions)
+    nothing = np.zeros(nobody.shape, np.float32)
+    Companions(nobody, nothing, nobody, nothing, nothing).save(path / "companions.npz")
+    Attributes.of({name: [None] * ITEMS for name in ATTRIBUTES}).save(path / "attributes.npz")
     write_arrays(path / "sequence.npz", sequence(random))
     rows = [{"system": system, "scale": scale, "weight": 1.0} for system, scale in SYSTEMS.items()]
     seal(path, {"format": 1, "week": 44, "blends": {"blend": rows}})

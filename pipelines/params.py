@@ -78,6 +78,7 @@ class FitBaselines(Section):
     popularity_damping: float = Field(ge=0, le=1)
     neighbours: int = Field(ge=1)
     neighbour_decay: float = Field(gt=0, le=1)
+    companion_damping: float = Field(ge=0, le=1)
     als: Als
 
 

@@ -21,6 +21,7 @@ from serving.put_items import PutItems, put_item
 from serving.recommender import Choice, Recommender
 from serving.schemas import (
     MAX_IDENTIFIER,
+    ComplementsRequest,
     EventsAnswer,
     HealthAnswer,
     PostedEvent,
@@ -118,6 +119,13 @@ class DataPlane:
         ranked = model.similar(request.item_id, request.k, self._choice(request))
         return self._answer(model, ranked, request_id, "similar_items", None, self._clock.now())
 
+    async def complements(self, body: bytes, request_id: str) -> RecommendationsAnswer:
+        """Items that complete a basket."""
+        request = decode(body, ComplementsRequest)
+        model = self._model()
+        ranked = model.complements(request.items, request.k, self._choice(request))
+        return self._answer(model, ranked, request_id, "complements", None, self._clock.now())
+
     async def events(self, body: bytes, request_id: str) -> EventsAnswer:
         """Log events; answers after they are on disk."""
         now = self._clock.now()
@@ -185,7 +193,7 @@ class DataPlane:
             self._note_unreadable(error)
             return History.empty(user_id)
 
-    def _choice(self, request: RecommendationsRequest | SimilarItemsRequest) -> Choice:
+    def _choice(self, request: RecommendationsRequest | SimilarItemsRequest | ComplementsRequest) -> Choice:
         return Choice(self._withheld(), request.only, request.exclude)
 
     def _withheld(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The model's front door: loads the bundle and answers whatever happens, saying which step answered."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -87,6 +87,16 @@ class Recommender:
         except Exception:
             logger.exception("similar failed; answering by popularity")
             others = self._model.without([item_id])
+            return self._model.popular(k, others if allowed is None else allowed & others)
+
+    def complements(self, basket: Sequence[str], k: int, choice: Choice = EVERYTHING) -> RankedList:
+        """Items that complete a basket, of those that may be chosen."""
+        allowed = self._allowed(choice)
+        try:
+            return self._model.complements(basket, k, allowed)
+        except Exception:
+            logger.exception("complements failed; answering by popularity")
+            others = self._model.without(basket)
             return self._model.popular(k, others if allowed is None else allowed & others)
 
     def _allowed(self, choice: Choice) -> NDArray[np.bool_] | None:

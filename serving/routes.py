@@ -7,6 +7,7 @@ import msgspec
 from serving.event_log import EventsQuery
 from serving.mirror import SHADOW_PATH
 from serving.schemas import (
+    ComplementsRequest,
     EventsAnswer,
     HealthAnswer,
     PostedEvent,
@@ -65,6 +66,9 @@ _ITEM = RecommendedItem("1029743", "FLUID MILK WHITE ONLY, National, 1 GA", 1.84
 _SIMILAR = RecommendedItem(
     "1106523", "FLUID MILK WHITE ONLY, Private, 1 GA", 0.1123, "bought with it in 41 baskets"
 )
+_COMPLEMENT = RecommendedItem(
+    "1082185", "BANANAS", 0.4127, "with FLUID MILK in 812 baskets, 1.9 times as often as by chance"
+)
 _EVENT = {
     "event_id": "order-77-1",
     "user_id": "1",
@@ -98,6 +102,12 @@ ROUTES = (
         "Items bought in the same baskets as one item.",
         SimilarItemsRequest, RecommendationsAnswer,
         ({"item_id": "1029743", "k": 10}, _list("cooccurrence", _SIMILAR)), _BODY_REFUSALS,
+    ),
+    Route(
+        "POST", "/v1/complements", "complements",
+        "Items that complete a basket, with how often they were bought together and how much oftener than by chance.",
+        ComplementsRequest, RecommendationsAnswer,
+        ({"items": ["1029743", "1106523"], "k": 10}, _list("complements", _COMPLEMENT)), _BODY_REFUSALS,
     ),
     Route(
         "POST", "/v1/events", "events",

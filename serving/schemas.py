@@ -10,6 +10,7 @@ MAX_BODY_BYTES = 1 << 20
 MAX_BATCH = 1000
 MAX_K = 100
 MAX_EXCLUDED = 10_000
+MAX_BASKET = 500
 MAX_IDENTIFIER = 128
 
 T = TypeVar("T")
@@ -60,6 +61,22 @@ class SimilarItemsRequest(Request, frozen=True):
     """Items that go with one item."""
 
     item_id: Annotated[Identifier, Meta(description="The item; an unknown one is answered by popularity.")]
+    k: Count = 10
+    only: Chosen = None
+    exclude: Excluded = ()
+
+
+class ComplementsRequest(Request, frozen=True):
+    """Items that complete a basket."""
+
+    items: Annotated[
+        tuple[Identifier, ...],
+        Meta(
+            min_length=1,
+            max_length=MAX_BASKET,
+            description="What is in the basket; none of it is in the list.",
+        ),
+    ]
     k: Count = 10
     only: Chosen = None
     exclude: Excluded = ()
@@ -200,7 +217,14 @@ class RefusalError(Exception):
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (RecommendationsRequest, SimilarItemsRequest, PostedEvent, list[PostedEvent], PutItem)
+    for kind in (
+        RecommendationsRequest,
+        SimilarItemsRequest,
+        ComplementsRequest,
+        PostedEvent,
+        list[PostedEvent],
+        PutItem,
+    )
 }
 
 

@@ -68,15 +68,32 @@ def targets(events: pa.Table, items: pa.Table, fold: Fold) -> pa.Table:
     Returns:
         Distinct pairs ``user_id``, ``item_id``, sorted.
     """
+    return _distinct(_bought(events, items, fold), ["user_id", "item_id"])
+
+
+def baskets(events: pa.Table, items: pa.Table, fold: Fold) -> pa.Table:
+    """The same purchases by basket; those that belong to none are left out.
+
+    Returns:
+        Distinct rows of ``user_id``, ``basket_id``, ``item_id``, sorted.
+    """
+    bought = _bought(events, items, fold)
+    return _distinct(bought.filter(bought["basket_id"].is_valid()), ["user_id", "basket_id", "item_id"])
+
+
+def _bought(events: pa.Table, items: pa.Table, fold: Fold) -> pa.Table:
     events = without_corrected(events.filter(_until(events, "ingested_at", fold.ends_at)))
     recommendable = items.filter(items["recommendable"])["item_id"]
     wanted = pc.and_(pc.equal(events["week"], fold.week), pc.equal(events["event_type"], "purchase"))
     wanted = pc.and_(
         wanted, pc.and_(pc.greater(events["quantity"], 0), pc.is_in(events["item_id"], recommendable))
     )
-    pairs = events.filter(wanted).select(["user_id", "item_id"])
-    distinct = pairs.group_by(["user_id", "item_id"]).aggregate([])
-    return distinct.sort_by([("user_id", "ascending"), ("item_id", "ascending")])
+    return events.filter(wanted)
+
+
+def _distinct(rows: pa.Table, columns: list[str]) -> pa.Table:
+    distinct = rows.select(columns).group_by(columns).aggregate([])
+    return distinct.sort_by([(name, "ascending") for name in columns])
 
 
 def targets_sha256(pairs: pa.Table) -> str:

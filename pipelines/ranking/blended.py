@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain import BundleError, History, RankedList, Recommendation
-from pipelines.ranking.bundle import MANIFEST, REMEDY, read_arrays, read_manifest
+from pipelines.ranking.bundle import MANIFEST, REMEDY, read_manifest
 from pipelines.ranking.catalog import Catalog, Shopper
 from pipelines.ranking.components import SEQUENCE, Component, known_places, normalise
 from pipelines.ranking.feature_values import NOTHING, FeatureValues, collect
 from pipelines.ranking.generators import Generators
 from pipelines.ranking.list_rules import ListRules, top_places
+from pipelines.retrieval.companions import Companions
 from pipelines.retrieval.sequence import ShopperTables
 
 BLEND = "blend"
@@ -48,8 +49,7 @@ class BlendedRecommender:
         manifest: Content of ``bundle.json``.
         catalog: The items.
         generators: What scores them.
-        companions: ``items``, ``scores`` and ``baskets`` of what is bought with each item, each of shape
-            ``(items, m)``, -1 for no place.
+        companions: What is bought in the same baskets.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class BlendedRecommender:
         manifest: dict[str, Any],
         catalog: Catalog,
         generators: Generators,
-        companions: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]],
+        companions: Companions,
     ) -> None:
         self.manifest = manifest
         self.item_ids: NDArray[np.str_] = catalog.ids[catalog.sellable]
@@ -85,10 +85,10 @@ class BlendedRecommender:
             raise BundleError(f"{path / MANIFEST}: lacks blends.{BLEND}; {REMEDY}")
         catalog = Catalog.load(path)
         systems = {row["system"] for rows in manifest["blends"].values() for row in rows}
-        companions = read_arrays(path / "cooccurrence.npz", "items", "scores", "baskets")
-        if len(companions[0]) != len(catalog.ids):
-            raise BundleError(f"{path / 'cooccurrence.npz'}: its length differs from the catalog's; {REMEDY}")
-        return cls(manifest, catalog, Generators.load(path, catalog, systems), (*companions,))  # type: ignore[arg-type]
+        companions = Companions.load(path / "companions.npz")
+        if len(companions) != len(catalog.ids):
+            raise BundleError(f"{path / 'companions.npz'}: its length differs from the catalog's; {REMEDY}")
+        return cls(manifest, catalog, Generators.load(path, catalog, systems), companions)
 
     def raw(self, history: History, now: int) -> dict[str, Scores]:
         """Scores of ``item_ids`` as each system gives them; empty when nothing is known of the shopper.
@@ -202,12 +202,11 @@ class BlendedRecommender:
         index = self._catalog.position.get(item_id)
         if index is None:
             return self.popular(k, allowed)
-        rows = zip(*(part[index] for part in self._companions), strict=True)
         ids, title = self._catalog.ids, self._catalog.titles[index]
         found = tuple(
-            Recommendation(str(ids[other]), float(score), f"bought with {title} in {baskets} baskets")
-            for other, score, baskets in rows
-            if other >= 0 and self._may_show(str(ids[other]), allowed)
+            Recommendation(str(ids[one.item]), one.strength, f"bought with {title} in {one.baskets} baskets")
+            for one in self._companions.of(index)
+            if self._may_show(str(ids[one.item]), allowed)
         )[:k]
         if found:
             return RankedList("cooccurrence", found)
@@ -215,6 +214,36 @@ class BlendedRecommender:
         if (place := self._place.get(item_id)) is not None:
             others[place] = False
         return self.popular(k, others)
+
+    def complements(self, basket: Iterable[str], k: int, allowed: Allowed | None = None) -> RankedList:
+        """The ``k`` allowed items that a basket asks for most; popularity when it asks for none.
+
+        Args:
+            basket: Items in it; those that the catalog does not know ask for nothing.
+            k: Places. Where the basket asks for fewer, the rest is by popularity.
+            allowed: Which of ``item_ids`` may be in the list; what is in the basket is not.
+        """
+        known = {self._catalog.position[item] for item in basket if item in self._catalog.position}
+        places = np.array(sorted(known), np.int64)
+        others = self.without(basket) if allowed is None else allowed & self.without(basket)
+        asked = self._companions.completing(places)[self._catalog.sellable]
+        if not (asked[others] > 0).any():
+            return self.popular(k, others)
+        # Bound to their sum, popularity only orders what is not asked for.
+        chosen = self._top(asked + TIE_BREAK * self._popularity / max(self._popularity.sum(), 1.0), k, others)
+        found = (
+            Recommendation(str(self.item_ids[place]), float(asked[place]), self._completes(places, place))
+            for place in chosen
+        )
+        return RankedList("complements", tuple(found))
+
+    def _completes(self, basket: NDArray[np.int64], place: int) -> str:
+        found = self._companions.strongest(basket, int(self._catalog.sellable[place]))
+        if found is None:
+            return "popular in this shop"
+        source, shared = found
+        title = self._catalog.titles[source]
+        return f"with {title} in {shared.baskets} baskets, {shared.lift:.1f} times as often as by chance"
 
     def _may_show(self, item_id: str, allowed: Allowed | None) -> bool:
         place = self._place.get(item_id)

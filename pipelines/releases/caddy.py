@@ -30,7 +30,10 @@ dials, and so answers at once; a matcher for a word of our own would read a file
 # that is put twice is as it was put.
 SAFE_TO_REPEAT = [
     {"method": ["GET", "HEAD", "PUT"]},
-    {"method": ["POST"], "path": ["/v1/recommendations", "/v1/similar-items", "/v1/events"]},
+    {
+        "method": ["POST"],
+        "path": ["/v1/recommendations", "/v1/similar-items", "/v1/complements", "/v1/events"],
+    },
 ]
 SPLIT = "split-on"
 """While this file exists, recommendations are split between the live release and a candidate."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipelines.domain import History, Recommendation
 from pipelines.evaluation.champions import champion_facts
+from pipelines.evaluation.complements import measure_complements
 from pipelines.evaluation.folds import Moment, read_built_for, read_folds
 from pipelines.evaluation.lists import Lists, score_bundle
 from pipelines.evaluation.measure import measure_permuted
@@ -21,7 +22,7 @@ from pipelines.evaluation.splits import targets_sha256
 from pipelines.evaluation.truth import read_histories, read_truth
 from pipelines.features.histories import Histories
 from pipelines.features.history_view import views_of
-from pipelines.params import load_params
+from pipelines.params import EvaluateCandidate, load_params
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.tables import read_table, write_json, write_table
 
@@ -48,11 +49,23 @@ def main() -> None:
     report["histories_until_us"] = int(asked.times.max())
     report["features_of_week"] = read_built_for(Path("data/features") / FOLD)
     report["champion"] = champion
+    report["scenarios"] = {"complements": complements(params)}
     write_json(REPORTS / "metrics.json", report)
     write_table(REPORTS / "per_user.parquet", pa.Table.from_pandas(per_user, preserve_index=False))
     write_plots(report)
     write_known_queries(asked, moment, params.known_queries)
     print(table(report), flush=True)
+
+
+def complements(params: EvaluateCandidate) -> dict[str, object]:
+    """What completes a basket, against what is popular."""
+    recommender = BlendedRecommender.load(CANDIDATE)
+    rankers = {
+        "complements": recommender.complements,
+        "popularity": lambda asked, k: recommender.popular(k, recommender.without(asked)),
+    }
+    baskets = read_table(Path("data/split") / f"{FOLD}_baskets.parquet")
+    return measure_complements(rankers, baskets, params.bootstrap_samples, params.seed)
 
 
 def score_bundles(histories: Histories, moment: Moment, has_champion: bool) -> dict[str, Lists]:
@@ -127,6 +140,12 @@ def table(report: dict[str, Any]) -> str:
     for name, found in ranked:
         figures = [found[metric] for metric in ("ndcg_at_10", "recall_at_10", "mrr_at_10", "coverage_at_10")]
         lines.append(f"  {name:<30}" + "".join(f"{value:10.4f}" for value in figures))
+    if recall := report["scenarios"]["complements"].get("recall_at_10"):
+        words = ", ".join(f"{name} {found['mean']:.4f}" for name, found in recall.items())
+        baskets = report["scenarios"]["complements"]["baskets"]
+        lines.append(
+            f"  half of each basket asks for the other half, {baskets} baskets: recall@10 of {words}"
+        )
     return "\n".join(lines)
 
 

@@ -33,7 +33,8 @@ def main() -> None:
         fit_transitions(params, features, purchases.item_ids).save(out / "markov.npz")
         fit_neighbours(params, purchases).save(out / "neighbours.npz")
         fit_factors(params.als, purchases).save(out / "als.npz")
-        write_arrays(out / "companions.npz", fit_companions(features, purchases.item_ids))
+        damping, week = params.companion_damping, moment.week
+        fit_companions(damping, features, purchases.item_ids, week).save(out / "companions.npz")
         write_arrays(out / "catalog.npz", _catalog(features, purchases))
         print(f"{fold}: {len(purchases.item_ids):,} items, {len(purchases.user_ids):,} shoppers", flush=True)
 

@@ -5,7 +5,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.evaluation.splits import Fold, folds, known_events, targets, targets_sha256, with_weeks
+from pipelines.evaluation.splits import (
+    Fold,
+    baskets,
+    folds,
+    known_events,
+    targets,
+    targets_sha256,
+    with_weeks,
+)
 from pipelines.params import load_params
 from pipelines.tables import read_json, read_table, write_json, write_table
 from pipelines.weeks import ShopCalendar
@@ -26,6 +34,7 @@ def main() -> None:
         known, bought = known_events(events, fold), targets(events, items, fold)
         write_table(OUT / f"{name}_events.parquet", known)
         write_table(OUT / f"{name}_targets.parquet", bought)
+        write_table(OUT / f"{name}_baskets.parquet", baskets(events, items, fold))
         described[name] = describe(fold, known, bought)
         print(
             f"{name}: week {fold.week}, {known.num_rows:,} events known, {bought.num_rows:,} targets",

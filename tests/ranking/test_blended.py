@@ -13,6 +13,7 @@ from pipelines.ranking.blended import TIE_BREAK, BlendedRecommender
 from pipelines.ranking.catalog import Catalog
 from pipelines.ranking.generators import Generators
 from pipelines.ranking.list_rules import NO_RULES, ListRules, top_places
+from pipelines.retrieval.companions import Companions
 
 NOW = 1_509_336_000_000_000
 DAY = 86_400_000_000
@@ -40,7 +41,8 @@ def recommender_of(popularity: list[int], rules: ListRules = NO_RULES) -> Blende
         Attributes({}, {}),
     )
     nobody = np.full((len(ids), 1), -1, np.int32)
-    companions = (nobody, np.zeros(nobody.shape, np.float32), nobody)
+    nothing_shared = np.zeros(nobody.shape, np.float32)
+    companions = Companions(nobody, nothing_shared, nobody, nothing_shared, nothing_shared)
     generators = Generators(catalog, SYSTEMS, markov=None, neighbours=None, als=None, sequence=None)
     manifest = {"blends": {"blend": BLEND}, "rules": asdict(rules)}
     return BlendedRecommender(manifest, catalog, generators, companions)

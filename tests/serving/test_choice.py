@@ -113,7 +113,42 @@ def test_choice__is_all_that_is_asked_for_at_once(
         found = [place.item_id for place in recommender.recommend(history, NOW, 6, choice).items]
         assert len(found) == len(left)
         assert set(found) == left
+    for basket in (["10"], ["50", "strange"], IDS, ["strange"]):
+        found = [place.item_id for place in recommender.complements(basket, 6, choice).items]
+        assert len(found) == len(left - {*basket})
+        assert set(found) == left - {*basket}
     for item_id in (*IDS, "strange"):
         found = [place.item_id for place in recommender.similar(item_id, 6, choice).items]
         assert set(found) <= left - {item_id}
         assert found or not left - {item_id}
+
+
+def test_complements__completes_a_basket_and_says_how_often(plane: Plane) -> None:
+    status, answer = plane.ask("POST", "/v1/complements", {"items": ["10", "50", "strange"], "k": 3})
+    assert (status, answer["source"]) == (200, "complements")
+    # Milk asks for Eggs (.7) and Bread (.5), Tea for Coffee (.5); of two alike the more popular comes first.
+    assert [(place["title"], place["reason"]) for place in answer["items"]] == [
+        ("Eggs", "with Milk in 8 baskets, 2.0 times as often as by chance"),
+        ("Bread", "with Milk in 9 baskets, 3.0 times as often as by chance"),
+        ("Coffee", "with Tea in 9 baskets, 3.0 times as often as by chance"),
+    ]
+    assert [place["score"] for place in answer["items"]] == pytest.approx([0.7, 0.5, 0.5])
+
+
+def test_complements__fills_up_by_popularity_and_chooses(plane: Plane) -> None:
+    path = "/v1/complements"
+    assert listed(plane, path, items=["50"]) == ["60", "10", "20", "30", "40"]
+    assert listed(plane, path, items=["10"], only={"department": ["Bakery"]}) == ["20"]
+    assert listed(plane, path, items=["10"], exclude=["30"], k=1) == ["20"]
+    _, answer = plane.ask("POST", path, {"items": ["40"]})
+    assert answer["source"] == "popularity"
+    assert "40" not in [place["item_id"] for place in answer["items"]]
+
+
+@pytest.mark.parametrize(
+    ("items", "said"), [([], "$.items"), ([""], "$.items"), (["x"] * 501, "$.items"), ("10", "$.items")]
+)
+def test_complements__refuses_what_is_no_basket(plane: Plane, items: Any, said: str) -> None:
+    status, answer = plane.ask("POST", "/v1/complements", {"items": items})
+    assert status == 400
+    assert said in answer["message"]

@@ -31,6 +31,7 @@ def every_list(plane: Plane) -> dict[str, list[str]]:
         "popularity": ("/v1/recommendations", {"user_id": "nobody"}),
         "shadow": ("/v1/shadow/recommendations", {"user_id": "1"}),
         "cooccurrence": ("/v1/similar-items", {"item_id": "60"}),
+        "complements": ("/v1/complements", {"items": ["60", "40"]}),
         "lonely": ("/v1/similar-items", {"item_id": "40"}),
         "unknown": ("/v1/similar-items", {"item_id": "no such item"}),
     }

@@ -7,6 +7,7 @@ import numpy as np
 from pipelines.domain import History
 from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.bundle import seal, write_arrays, write_json
+from pipelines.retrieval.companions import Companions
 
 IDS = ["10", "20", "30", "40", "50", "60"]
 TITLES = ["Milk", "Bread", "Eggs", "Apples", "Tea", "Coffee"]
@@ -27,10 +28,15 @@ def write_tiny_bundle(path: Path) -> str:
     popularity = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
     about = {"reach": np.zeros(6, np.float32), "kind": np.zeros(6, np.int32), "sellable": np.ones(6, bool)}
     write_arrays(path / "popularity.npz", {"scores": popularity, **about})
-    neighbours = np.array([[1, 2], [0, -1], [0, -1], [-1, -1], [5, -1], [4, -1]], np.int32)
-    scores = np.where(neighbours >= 0, np.array([[0.9, 0.8]]), 0).astype(np.float32)
-    baskets = np.where(neighbours >= 0, np.array([[9, 8]]), 0).astype(np.int32)
-    write_arrays(path / "cooccurrence.npz", {"items": neighbours, "scores": scores, "baskets": baskets})
+    others = np.array([[1, 2], [0, -1], [0, -1], [-1, -1], [5, -1], [4, -1]], np.int32)
+    there = others >= 0
+    Companions(
+        others,
+        strength=np.where(there, np.array([[0.9, 0.8]]), 0).astype(np.float32),
+        baskets=np.where(there, np.array([[9, 8]]), 0).astype(np.int32),
+        lift=np.where(there, np.array([[3.0, 2.0]]), 0).astype(np.float32),
+        pull=np.where(there, np.array([[0.5, 0.7]]), 0).astype(np.float32),
+    ).save(path / "companions.npz")
     blend = [
         {"system": "popularity", "scale": "share", "weight": 1.0},
         {"system": "personal_frequency_decayed", "scale": "share", "weight": 2.0},

@@ -91,7 +91,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_stages__give_the_same_bytes_for_the_same_rows(runs: list[Path]) -> None:
     first, second = (outputs(workspace) for workspace in runs)
     assert first == second
-    assert len(first) == len(CONTRACTS) + 5 + 1
+    assert len(first) == len(CONTRACTS) + 7 + 1
 
 
 def test_validate_data__leaves_out_what_was_not_known_yet(runs: list[Path]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.contracts import EVENTS, ITEMS
 from pipelines.contracts.samples import sample_rows
-from pipelines.evaluation.splits import folds, known_events, targets, targets_sha256, with_weeks
+from pipelines.evaluation.splits import baskets, folds, known_events, targets, targets_sha256, with_weeks
 from pipelines.weeks import ShopCalendar
 
 CALENDAR = ShopCalendar(ZoneInfo("America/New_York"), date(2016, 12, 26))
@@ -93,6 +93,23 @@ def test_targets__are_distinct_recommendable_purchases_of_the_week() -> None:
         ("1", "bread"),
         ("1", "milk"),
         ("2", "milk"),
+    ]
+
+
+def test_baskets__are_the_targets_by_basket_and_leave_out_what_is_in_none() -> None:
+    fold = folds(10, 4, CALENDAR)["holdout"]
+    table = events(
+        bought("1", "milk", 10, basket_id="b"),
+        bought("1", "milk", 10, basket_id="b", event_id="again"),
+        bought("1", "bread", 10, basket_id="a"),
+        bought("1", "fuel", 10, basket_id="a"),
+        bought("2", "milk", 10, basket_id=None),
+        bought("3", "milk", 9, basket_id="c"),
+    )
+    rows = baskets(table, CATALOG, fold).to_pylist()
+    assert [(row["user_id"], row["basket_id"], row["item_id"]) for row in rows] == [
+        ("1", "a", "bread"),
+        ("1", "b", "milk"),
     ]
 
 

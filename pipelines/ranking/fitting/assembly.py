@@ -66,9 +66,8 @@ def assemble(
     write_arrays(
         out / "popularity.npz", dict(zip(("scores", "reach", "kind", "sellable"), about, strict=True))
     )
-    for name in ("als.npz", "markov.npz", "neighbours.npz"):
+    for name in ("als.npz", "companions.npz", "markov.npz", "neighbours.npz"):
         shutil.copyfile(parts.baselines / name, out / name)
-    shutil.copyfile(parts.baselines / "companions.npz", out / "cooccurrence.npz")
     shutil.copyfile(parts.sequence / "sequence.npz", out / "sequence.npz")
     for target, source in code.items():
         (out / "code" / target).parent.mkdir(parents=True, exist_ok=True)

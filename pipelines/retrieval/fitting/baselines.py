@@ -1,9 +1,11 @@
 """Fits the generators that need no gradient, from the feature views of a fold."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from scipy import sparse
@@ -11,11 +13,15 @@ from threadpoolctl import threadpool_limits
 
 from pipelines.features.purchases import Purchases
 from pipelines.params import Als, FitBaselines
+from pipelines.retrieval.companions import Companions
 from pipelines.retrieval.factors import Factors
 from pipelines.retrieval.fitting.reading import column
 from pipelines.retrieval.markov import Transitions
 from pipelines.retrieval.neighbours import Neighbours
 from pipelines.tables import read_table
+
+COPURCHASE_WEEKS = 26
+"""As the view ``copurchases`` looks back."""
 
 Coded = tuple[NDArray[np.int64], NDArray[np.int64], pa.Table]
 
@@ -96,22 +102,42 @@ def fit_factors(params: Als, purchases: Purchases) -> Factors:
     return Factors(vectors, gram, np.array([params.decay]), np.array([params.alpha]))
 
 
-def fit_companions(features: Path, item_ids: NDArray[np.str_]) -> dict[str, NDArray[np.generic]]:
-    """What is bought together with each item, as rectangular arrays with -1 for no place."""
+def fit_companions(damping: float, features: Path, item_ids: NDArray[np.str_], week: int) -> Companions:
+    """What is bought together with each item.
+
+    Args:
+        damping: An item that is bought anyway is asked for less, by its number of baskets to this power.
+        features: Of the fold.
+        item_ids: The catalog.
+        week: Of the moment; pairs are counted in the ``COPURCHASE_WEEKS`` before it.
+    """
     table = read_table(features / "copurchases.parquet")
     item, other = codes(table["item_id"], item_ids), codes(table["other_item_id"], item_ids)
-    strength = column(table, "strength")
+    strength, support = column(table, "strength"), column(table, "support")
     order = np.lexsort((other, -strength, item))
-    item, other = item[order], other[order]
+    item, other, strength, support = item[order], other[order], strength[order], support[order]
+    baskets, all_baskets = _baskets_of(features, item_ids, week - COPURCHASE_WEEKS)
+    columns = {
+        "strength": strength,
+        "baskets": support,
+        "lift": support * all_baskets / (baskets[item] * baskets[other]),
+        "pull": support / (baskets[item] * baskets[other] ** damping),
+    }
     starts = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=len(item_ids)))])
     place = np.arange(len(item)) - starts[item]
     shape = (len(item_ids), int(place.max(initial=0)) + 1)
-    items, scores, baskets = (
-        np.full(shape, -1, np.int32),
-        np.zeros(shape, np.float32),
-        np.zeros(shape, np.int32),
-    )
-    items[item, place] = other
-    scores[item, place] = strength[order]
-    baskets[item, place] = column(table, "support")[order]
-    return {"items": items, "scores": scores, "baskets": baskets}
+    placed: dict[str, NDArray[Any]] = {"item": np.full(shape, -1, np.int32)}
+    placed["item"][item, place] = other
+    for name, values in columns.items():
+        placed[name] = np.zeros(shape, np.int32 if name == "baskets" else np.float32)
+        placed[name][item, place] = values
+    return Companions(**placed)
+
+
+def _baskets_of(features: Path, item_ids: NDArray[np.str_], since: int) -> tuple[NDArray[np.float64], int]:
+    """In how many baskets each item was, at least one, and how many baskets there were."""
+    lines = read_table(features / "basket_lines.parquet")
+    lines = lines.filter(pc.greater_equal(lines["week"], since))
+    count = np.bincount(codes(lines["item_id"], item_ids), minlength=len(item_ids))
+    all_baskets = lines.select(["user_id", "basket"]).group_by(["user_id", "basket"]).aggregate([]).num_rows
+    return np.maximum(count, 1).astype(np.float64), all_baskets
