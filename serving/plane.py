@@ -27,6 +27,7 @@ from serving.schemas import (
     PostedEvent,
     PutItem,
     PutItemAnswer,
+    RankRequest,
     RecommendationsAnswer,
     RecommendationsRequest,
     RefusalError,
@@ -125,6 +126,13 @@ class DataPlane:
         model = self._model()
         ranked = model.complements(request.items, request.k, self._choice(request))
         return self._answer(model, ranked, request_id, "complements", None, self._clock.now())
+
+    async def rank(self, body: bytes, request_id: str) -> RecommendationsAnswer:
+        """The shop's own list in the order that suits a shopper."""
+        request = decode(body, RankRequest)
+        model, now = self._model(), self._clock.now()
+        ranked = model.rank(self._history(request.user_id), now, request.items, self._withheld())
+        return self._answer(model, ranked, request_id, "rank", request.user_id, now)
 
     async def events(self, body: bytes, request_id: str) -> EventsAnswer:
         """Log events; answers after they are on disk."""

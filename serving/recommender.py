@@ -89,6 +89,17 @@ class Recommender:
             others = self._model.without([item_id])
             return self._model.popular(k, others if allowed is None else allowed & others)
 
+    def rank(
+        self, history: History, now: int, items: Sequence[str], withheld: frozenset[str] = frozenset()
+    ) -> RankedList:
+        """A list of the shop's own in the order that suits a shopper, without what is withheld."""
+        shown = [item for item in dict.fromkeys(items) if item not in withheld]
+        try:
+            return self._model.rank(history, now, shown)
+        except Exception:
+            logger.exception("rank failed; answering by popularity")
+            return self._model.rank(History.empty(history.user_id), now, shown)
+
     def complements(self, basket: Sequence[str], k: int, choice: Choice = EVERYTHING) -> RankedList:
         """Items that complete a basket, of those that may be chosen."""
         allowed = self._allowed(choice)

@@ -13,6 +13,7 @@ from serving.schemas import (
     PostedEvent,
     PutItem,
     PutItemAnswer,
+    RankRequest,
     RecommendationsAnswer,
     RecommendationsRequest,
     RecommendedItem,
@@ -108,6 +109,12 @@ ROUTES = (
         "Items that complete a basket, with how often they were bought together and how much oftener than by chance.",
         ComplementsRequest, RecommendationsAnswer,
         ({"items": ["1029743", "1106523"], "k": 10}, _list("complements", _COMPLEMENT)), _BODY_REFUSALS,
+    ),
+    Route(
+        "POST", "/v1/rank", "rank",
+        "A list of the shop's own in the order that suits one shopper; what is hidden or out of stock is left out.",
+        RankRequest, RecommendationsAnswer,
+        ({"user_id": "1", "items": ["1106523", "1029743"]}, _list("blend", _ITEM)), _BODY_REFUSALS,
     ),
     Route(
         "POST", "/v1/events", "events",

@@ -11,6 +11,7 @@ MAX_BATCH = 1000
 MAX_K = 100
 MAX_EXCLUDED = 10_000
 MAX_BASKET = 500
+MAX_RANKED = 1000
 MAX_IDENTIFIER = 128
 
 T = TypeVar("T")
@@ -80,6 +81,22 @@ class ComplementsRequest(Request, frozen=True):
     k: Count = 10
     only: Chosen = None
     exclude: Excluded = ()
+
+
+class RankRequest(Request, frozen=True):
+    """The shop's own list, to be put in order."""
+
+    user_id: Annotated[
+        Identifier, Meta(description="The shopper; for an unknown one the order is by popularity.")
+    ]
+    items: Annotated[
+        tuple[Identifier, ...],
+        Meta(
+            min_length=1,
+            max_length=MAX_RANKED,
+            description="The list; what the model does not know stands last, as it was given.",
+        ),
+    ]
 
 
 EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression", "return"]
@@ -221,6 +238,7 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
         RecommendationsRequest,
         SimilarItemsRequest,
         ComplementsRequest,
+        RankRequest,
         PostedEvent,
         list[PostedEvent],
         PutItem,

@@ -1,14 +1,13 @@
 """How well a basket is completed: half of each basket of the week is asked with, and the list should hold the other."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipelines.domain import RankedList
-from pipelines.evaluation.bootstrap import Interval, mean_intervals
+from pipelines.evaluation.compared import compared
 
 K = 10
 LEAST_ITEMS = 4
@@ -73,27 +72,7 @@ def measure_complements(
         for name, ranker in rankers.items()
     }
     users = [one.user_id for one in questions]
-    judged, *others = recall
-    differences = {name: recall[judged] - recall[name] for name in others}
-    return {
-        "baskets": len(questions),
-        "recall_at_10": _intervals(recall, users, samples, seed),
-        "above": _intervals(differences, users, samples, seed),
-    }
-
-
-def _intervals(
-    values: Mapping[str, NDArray[np.float64]], users: list[str], samples: int, seed: int
-) -> dict[str, dict[str, float]]:
-    """Of means over baskets, resampling households."""
-    if not values:
-        return {}
-    _, place, count = np.unique(users, return_inverse=True, return_counts=True)
-    table = np.column_stack([np.bincount(place, column) / count for column in values.values()])
-    found: list[Interval] = mean_intervals(
-        table, samples=samples, confidence=0.95, seed=seed, weight=count.astype(np.float64)
-    )
-    return {name: asdict(one) for name, one in zip(values, found, strict=True)}
+    return {"baskets": len(questions), **compared("recall_at_10", recall, users, samples, seed)}
 
 
 def _recall(found: RankedList, rest: frozenset[str]) -> float:

@@ -63,7 +63,7 @@ class BlendedRecommender:
         self.item_ids: NDArray[np.str_] = catalog.ids[catalog.sellable]
         self._catalog, self._generators, self._companions = catalog, generators, companions
         self._place = {str(item_id): place for place, item_id in enumerate(self.item_ids)}
-        self._popularity: Scores = catalog.popularity[catalog.sellable].astype(np.float64)
+        self.popularity: Scores = catalog.popularity[catalog.sellable].astype(np.float64)
         self._blends: dict[str, Weights] = {
             name: [(Component(row["system"], row["scale"]), float(row["weight"])) for row in rows]
             for name, rows in manifest["blends"].items()
@@ -108,9 +108,9 @@ class BlendedRecommender:
         shopper = self._catalog.shopper(history, now)
         raw = self._generators.score(shopper) if len(shopper.item) else {}
         if not raw:
-            return dict.fromkeys(self.systems, self._ranked(self._popularity, self._most_popular(top), top))
+            return dict.fromkeys(self.systems, self._ranked(self.popularity, self._most_popular(top), top))
         found: dict[str, Ranked] = {}
-        tie_break = TIE_BREAK * self._popularity
+        tie_break = TIE_BREAK * self.popularity
         for name, scores in raw.items():
             # What a system says nothing of is ordered by popularity, so only its most popular can come in.
             near = np.union1d(known_places(scores), self._most_popular(top))
@@ -215,6 +215,25 @@ class BlendedRecommender:
             others[place] = False
         return self.popular(k, others)
 
+    def rank(
+        self, history: History, now: int, items: Sequence[str], allowed: Allowed | None = None
+    ) -> RankedList:
+        """A list of the shop's own, in the order that suits a shopper.
+
+        Args:
+            history: The shopper.
+            now: Microseconds since the epoch (UTC).
+            items: Distinct. What the model cannot score stands last, in the order in which it was given.
+            allowed: Which of ``item_ids`` may be in the list.
+        """
+        known = [self._place[item] for item in items if item in self._place]
+        mine = np.zeros(len(self.item_ids), bool)
+        mine[known] = True
+        ranked = self.recommend(history, now, len(known), mine if allowed is None else mine & allowed)
+        strange = (item for item in items if item not in self._place)
+        rest = (Recommendation(item, 0.0, "not known to the model") for item in strange)
+        return RankedList(ranked.source, (*ranked.items, *rest))
+
     def complements(self, basket: Iterable[str], k: int, allowed: Allowed | None = None) -> RankedList:
         """The ``k`` allowed items that a basket asks for most; popularity when it asks for none.
 
@@ -230,7 +249,7 @@ class BlendedRecommender:
         if not (asked[others] > 0).any():
             return self.popular(k, others)
         # Bound to their sum, popularity only orders what is not asked for.
-        chosen = self._top(asked + TIE_BREAK * self._popularity / max(self._popularity.sum(), 1.0), k, others)
+        chosen = self._top(asked + TIE_BREAK * self.popularity / max(self.popularity.sum(), 1.0), k, others)
         found = (
             Recommendation(str(self.item_ids[place]), float(asked[place]), self._completes(places, place))
             for place in chosen
@@ -265,9 +284,9 @@ class BlendedRecommender:
             "popularity",
             tuple(
                 Recommendation(
-                    str(self.item_ids[place]), float(self._popularity[place]), "popular in this shop"
+                    str(self.item_ids[place]), float(self.popularity[place]), "popular in this shop"
                 )
-                for place in self._top(self._popularity, k, allowed)
+                for place in self._top(self.popularity, k, allowed)
             ),
         )
 
@@ -283,7 +302,7 @@ class BlendedRecommender:
 
     def _most_popular(self, top: int) -> NDArray[np.int64]:
         if top not in self._popular_places:
-            self._popular_places[top] = top_places(self._popularity, top)
+            self._popular_places[top] = top_places(self.popularity, top)
         return self._popular_places[top]
 
     @staticmethod
@@ -308,7 +327,7 @@ class BlendedRecommender:
         source = self._generators.leads_to(shopper, int(self._catalog.sellable[place]))
         if source is not None:
             return f"often bought after {self._catalog.titles[source]}"
-        if raw.get("neighbours", self._popularity * 0.0)[place] > 0:
+        if raw.get("neighbours", self.popularity * 0.0)[place] > 0:
             return "bought by households with baskets like yours"
         return "popular in this shop"
 
