@@ -32,6 +32,7 @@ from pipelines.ranking.bundle import seal, write_arrays, write_json
 from pipelines.releases.rehearsal import free_ports, set_clock
 from pipelines.retrieval.companions import Companions
 from pipelines.settings import CHECKOUT
+from pipelines.text.search_index import SearchIndex
 from serving.served_features import read_served
 from serving.state import ShopperState
 
@@ -58,7 +59,8 @@ def write_bundle(path: Path) -> None:
     Attributes.of({name: [None] * ITEMS for name in ATTRIBUTES}).save(path / "attributes.npz")
     write_arrays(path / "sequence.npz", sequence(random))
     rows = [{"system": system, "scale": scale, "weight": 1.0} for system, scale in SYSTEMS.items()]
-    seal(path, {"format": 1, "week": 44, "blends": {"blend": rows}})
+    SearchIndex.of([f"Item {name}" for name in ids]).save(path / "search.npz")
+    seal(path, {"format": 1, "week": 44, "search": {"taste_weight": 0.5}, "blends": {"blend": rows}})
 
 
 def sequence(random: np.random.Generator) -> dict[str, np.ndarray]:

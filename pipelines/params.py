@@ -172,6 +172,12 @@ class Recommend(Section):
     repeat_limit: int | None = Field(ge=0, le=10)
 
 
+class SearchItems(Section):
+    """How a search is ordered."""
+
+    taste_weight: float = Field(ge=0)
+
+
 class EvaluateCandidate(Section):
     """How the evaluation is cut and how sure it is."""
 
@@ -295,6 +301,7 @@ class Params(Section):
     tune_sequence: TuneSequence
     blend_candidate: BlendCandidate
     recommend: Recommend
+    search_items: SearchItems
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion
     decide_package: DecidePackage

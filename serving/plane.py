@@ -32,6 +32,7 @@ from serving.schemas import (
     RecommendationsRequest,
     RefusalError,
     ReleaseAnswer,
+    SearchRequest,
     SimilarItemsRequest,
     decode,
     decode_events,
@@ -45,6 +46,8 @@ SHADOW = "shadow"
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
 UNREADABLE = (sqlite3.Error, msgspec.DecodeError, ValueError)
+
+Choosing = RecommendationsRequest | SimilarItemsRequest | ComplementsRequest | SearchRequest
 
 logger = logging.getLogger("serving")
 
@@ -134,6 +137,14 @@ class DataPlane:
         ranked = model.rank(self._history(request.user_id), now, request.items, self._withheld())
         return self._answer(model, ranked, request_id, "rank", request.user_id, now)
 
+    async def search(self, body: bytes, request_id: str) -> RecommendationsAnswer:
+        """Items that match what a shopper typed."""
+        request = decode(body, SearchRequest)
+        model, now = self._model(), self._clock.now()
+        history = History.empty("") if request.user_id is None else self._history(request.user_id)
+        ranked = model.search(request.query, history, now, request.k, self._choice(request))
+        return self._answer(model, ranked, request_id, "search", request.user_id, now)
+
     async def events(self, body: bytes, request_id: str) -> EventsAnswer:
         """Log events; answers after they are on disk."""
         now = self._clock.now()
@@ -201,7 +212,7 @@ class DataPlane:
             self._note_unreadable(error)
             return History.empty(user_id)
 
-    def _choice(self, request: RecommendationsRequest | SimilarItemsRequest | ComplementsRequest) -> Choice:
+    def _choice(self, request: Choosing) -> Choice:
         return Choice(self._withheld(), request.only, request.exclude)
 
     def _withheld(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from pipelines.domain import BundleError, History, RankedList
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.bundle import bundle_sha256
 from pipelines.ranking.feature_values import FeatureValues
+from pipelines.ranking.item_search import ItemSearch
 from serving.schemas import Only, RecommendedItem
 
 MOST_FILTERS = 256
@@ -52,6 +53,7 @@ class Recommender:
     def __init__(self, bundle: Path) -> None:
         try:
             self._model = BlendedRecommender.load(bundle)
+            self._search = ItemSearch.load(bundle, self._model)
         except BundleError:
             raise
         except Exception as error:  # whatever a corrupt file makes the loader do, it must be told by name
@@ -88,6 +90,17 @@ class Recommender:
             logger.exception("similar failed; answering by popularity")
             others = self._model.without([item_id])
             return self._model.popular(k, others if allowed is None else allowed & others)
+
+    def search(
+        self, query: str, history: History, now: int, k: int, choice: Choice = EVERYTHING
+    ) -> RankedList:
+        """Items that match a query, of those that may be chosen, in the order that suits a shopper."""
+        allowed = self._allowed(choice)
+        try:
+            return self._search.search(query, history, now, k, allowed)
+        except Exception:
+            logger.exception("search failed; ordering by popularity")
+            return self._search.search(query, History.empty(history.user_id), now, k, allowed)
 
     def rank(
         self, history: History, now: int, items: Sequence[str], withheld: frozenset[str] = frozenset()

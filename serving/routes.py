@@ -18,6 +18,7 @@ from serving.schemas import (
     RecommendationsRequest,
     RecommendedItem,
     ReleaseAnswer,
+    SearchRequest,
     SimilarItemsRequest,
 )
 
@@ -115,6 +116,12 @@ ROUTES = (
         "A list of the shop's own in the order that suits one shopper; what is hidden or out of stock is left out.",
         RankRequest, RecommendationsAnswer,
         ({"user_id": "1", "items": ["1106523", "1029743"]}, _list("blend", _ITEM)), _BODY_REFUSALS,
+    ),
+    Route(
+        "POST", "/v1/search", "search",
+        "Items that match what a shopper typed, in the order that suits the shopper.",
+        SearchRequest, RecommendationsAnswer,
+        ({"query": "milk", "user_id": "1", "k": 10}, _list("search", _ITEM)), _BODY_REFUSALS,
     ),
     Route(
         "POST", "/v1/events", "events",

@@ -12,6 +12,7 @@ MAX_K = 100
 MAX_EXCLUDED = 10_000
 MAX_BASKET = 500
 MAX_RANKED = 1000
+MAX_QUERY = 256
 MAX_IDENTIFIER = 128
 
 T = TypeVar("T")
@@ -97,6 +98,25 @@ class RankRequest(Request, frozen=True):
             description="The list; what the model does not know stands last, as it was given.",
         ),
     ]
+
+
+class SearchRequest(Request, frozen=True):
+    """Items that match what a shopper typed."""
+
+    query: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=MAX_QUERY,
+            description="Words; the last may be unfinished. None matching: no items.",
+        ),
+    ]
+    user_id: Annotated[
+        Identifier | None, Meta(description="Whose taste orders what matches; popularity does when left out.")
+    ] = None
+    k: Count = 10
+    only: Chosen = None
+    exclude: Excluded = ()
 
 
 EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression", "return"]
@@ -239,6 +259,7 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
         SimilarItemsRequest,
         ComplementsRequest,
         RankRequest,
+        SearchRequest,
         PostedEvent,
         list[PostedEvent],
         PutItem,

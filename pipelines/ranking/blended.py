@@ -61,7 +61,7 @@ class BlendedRecommender:
     ) -> None:
         self.manifest = manifest
         self.item_ids: NDArray[np.str_] = catalog.ids[catalog.sellable]
-        self._catalog, self._generators, self._companions = catalog, generators, companions
+        self.catalog, self._generators, self._companions = catalog, generators, companions
         self._place = {str(item_id): place for place, item_id in enumerate(self.item_ids)}
         self.popularity: Scores = catalog.popularity[catalog.sellable].astype(np.float64)
         self._blends: dict[str, Weights] = {
@@ -97,7 +97,7 @@ class BlendedRecommender:
             history: The shopper.
             now: Microseconds since the epoch (UTC).
         """
-        shopper = self._catalog.shopper(history, now)
+        shopper = self.catalog.shopper(history, now)
         return self._generators.score(shopper) if len(shopper.item) else {}
 
     def best(self, history: History, now: int, top: int) -> dict[str, Ranked]:
@@ -105,7 +105,7 @@ class BlendedRecommender:
 
         Where a system says nothing of an item, popularity breaks the tie: a list has to be filled.
         """
-        shopper = self._catalog.shopper(history, now)
+        shopper = self.catalog.shopper(history, now)
         raw = self._generators.score(shopper) if len(shopper.item) else {}
         if not raw:
             return dict.fromkeys(self.systems, self._ranked(self.popularity, self._most_popular(top), top))
@@ -158,6 +158,11 @@ class BlendedRecommender:
         )
         return RankedList("blend", tuple(found))
 
+    def taste(self, history: History, now: int) -> Scores | None:
+        """What the blend says of every one of ``item_ids``, 0 or more; None when nothing is known of the shopper."""
+        scored = self._scored(history, now)
+        return None if scored is None else scored.scores
+
     def features(self, history: History, now: int, item_ids: Sequence[str]) -> FeatureValues:
         """What a list of ``item_ids`` is computed from; nothing where popularity answers.
 
@@ -173,7 +178,7 @@ class BlendedRecommender:
         return NOTHING if scored is None else self._features(scored, [self._place[item] for item in item_ids])
 
     def _scored(self, history: History, now: int) -> Scored | None:
-        shopper = self._catalog.shopper(history, now)
+        shopper = self.catalog.shopper(history, now)
         if not len(shopper.item):
             return None
         tables = self._generators.tables(shopper) if SEQUENCE.system in self._weighed else None
@@ -189,9 +194,9 @@ class BlendedRecommender:
 
     def _bought(self, shopper: Shopper) -> NDArray[np.bool_]:
         """Which of ``item_ids`` the shopper bought before."""
-        mine = np.zeros(len(self._catalog.ids), bool)
+        mine = np.zeros(len(self.catalog.ids), bool)
         mine[shopper.item] = True
-        return mine[self._catalog.sellable]
+        return mine[self.catalog.sellable]
 
     def _features(self, scored: Scored, places: list[int]) -> FeatureValues:
         at = np.array(places, np.int64)
@@ -199,10 +204,10 @@ class BlendedRecommender:
 
     def similar(self, item_id: str, k: int, allowed: Allowed | None = None) -> RankedList:
         """The ``k`` allowed items most often bought with one; popularity when it is unknown or stands alone."""
-        index = self._catalog.position.get(item_id)
+        index = self.catalog.position.get(item_id)
         if index is None:
             return self.popular(k, allowed)
-        ids, title = self._catalog.ids, self._catalog.titles[index]
+        ids, title = self.catalog.ids, self.catalog.titles[index]
         found = tuple(
             Recommendation(str(ids[one.item]), one.strength, f"bought with {title} in {one.baskets} baskets")
             for one in self._companions.of(index)
@@ -242,10 +247,10 @@ class BlendedRecommender:
             k: Places. Where the basket asks for fewer, the rest is by popularity.
             allowed: Which of ``item_ids`` may be in the list; what is in the basket is not.
         """
-        known = {self._catalog.position[item] for item in basket if item in self._catalog.position}
+        known = {self.catalog.position[item] for item in basket if item in self.catalog.position}
         places = np.array(sorted(known), np.int64)
         others = self.without(basket) if allowed is None else allowed & self.without(basket)
-        asked = self._companions.completing(places)[self._catalog.sellable]
+        asked = self._companions.completing(places)[self.catalog.sellable]
         if not (asked[others] > 0).any():
             return self.popular(k, others)
         # Bound to their sum, popularity only orders what is not asked for.
@@ -257,11 +262,11 @@ class BlendedRecommender:
         return RankedList("complements", tuple(found))
 
     def _completes(self, basket: NDArray[np.int64], place: int) -> str:
-        found = self._companions.strongest(basket, int(self._catalog.sellable[place]))
+        found = self._companions.strongest(basket, int(self.catalog.sellable[place]))
         if found is None:
             return "popular in this shop"
         source, shared = found
-        title = self._catalog.titles[source]
+        title = self.catalog.titles[source]
         return f"with {title} in {shared.baskets} baskets, {shared.lift:.1f} times as often as by chance"
 
     def _may_show(self, item_id: str, allowed: Allowed | None) -> bool:
@@ -276,7 +281,7 @@ class BlendedRecommender:
 
     def only(self, wanted: Mapping[str, Sequence[str]]) -> Allowed:
         """Those of ``item_ids`` that have one of the names of every attribute that is asked for."""
-        return np.asarray(self._catalog.attributes.where(wanted)[self._catalog.sellable], bool)
+        return np.asarray(self.catalog.attributes.where(wanted)[self.catalog.sellable], bool)
 
     def popular(self, k: int, allowed: Allowed | None = None) -> RankedList:
         """The ``k`` allowed items bought most of late: the end of the fallback chain."""
@@ -292,8 +297,8 @@ class BlendedRecommender:
 
     def title(self, item_id: str) -> str:
         """Name of an item for people; its id when it is not in the catalog."""
-        index = self._catalog.position.get(item_id)
-        return item_id if index is None else self._catalog.titles[index]
+        index = self.catalog.position.get(item_id)
+        return item_id if index is None else self.catalog.titles[index]
 
     @property
     def systems(self) -> list[str]:
@@ -321,12 +326,12 @@ class BlendedRecommender:
         return total
 
     def _reason(self, shopper: Shopper, raw: dict[str, Scores], place: int) -> str:
-        mine = shopper.item == self._catalog.sellable[place]
+        mine = shopper.item == self.catalog.sellable[place]
         if mine.any():
             return _own_reason(int(mine.sum()), float(shopper.age[mine].min()))
-        source = self._generators.leads_to(shopper, int(self._catalog.sellable[place]))
+        source = self._generators.leads_to(shopper, int(self.catalog.sellable[place]))
         if source is not None:
-            return f"often bought after {self._catalog.titles[source]}"
+            return f"often bought after {self.catalog.titles[source]}"
         if raw.get("neighbours", self.popularity * 0.0)[place] > 0:
             return "bought by households with baskets like yours"
         return "popular in this shop"

@@ -43,7 +43,14 @@ def main() -> None:
     code = bundle_code(Path.cwd())
     versions = {name: contract.version for name, contract in CONTRACTS.items()}
     sha256 = assemble(
-        _parts("holdout"), blends, fitted_through, Path("models/candidate"), code, rules, versions
+        _parts("holdout"),
+        blends,
+        fitted_through,
+        Path("models/candidate"),
+        code,
+        rules,
+        versions,
+        everything.search_items.taste_weight,
     )
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 

@@ -13,17 +13,16 @@ import pyarrow as pa
 
 from pipelines.domain import History, Recommendation
 from pipelines.evaluation.champions import champion_facts
-from pipelines.evaluation.complements import measure_complements
 from pipelines.evaluation.folds import Moment, read_built_for, read_folds
 from pipelines.evaluation.lists import Lists, score_bundle
-from pipelines.evaluation.measure import Truth, measure_permuted
+from pipelines.evaluation.measure import measure_permuted
 from pipelines.evaluation.report import build_report, read_grouping
-from pipelines.evaluation.shop_lists import measure_order
+from pipelines.evaluation.scenarios import measure_scenarios, scenario_lines
 from pipelines.evaluation.splits import targets_sha256
 from pipelines.evaluation.truth import read_histories, read_truth
 from pipelines.features.histories import Histories
 from pipelines.features.history_view import views_of
-from pipelines.params import EvaluateCandidate, load_params
+from pipelines.params import load_params
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.tables import read_table, write_json, write_table
 
@@ -50,48 +49,12 @@ def main() -> None:
     report["histories_until_us"] = int(asked.times.max())
     report["features_of_week"] = read_built_for(Path("data/features") / FOLD)
     report["champion"] = champion
-    report["scenarios"] = {
-        "complements": complements(params),
-        "rank": shop_lists(params, asked, moment, truth),
-    }
+    report["scenarios"] = measure_scenarios(CANDIDATE, FOLD, asked, moment, truth, params)
     write_json(REPORTS / "metrics.json", report)
     write_table(REPORTS / "per_user.parquet", pa.Table.from_pandas(per_user, preserve_index=False))
     write_plots(report)
     write_known_queries(asked, moment, params.known_queries)
     print(table(report), flush=True)
-
-
-def complements(params: EvaluateCandidate) -> dict[str, object]:
-    """What completes a basket, against what is popular."""
-    recommender = BlendedRecommender.load(CANDIDATE)
-    rankers = {
-        "complements": recommender.complements,
-        "popularity": lambda asked, k: recommender.popular(k, recommender.without(asked)),
-    }
-    baskets = read_table(Path("data/split") / f"{FOLD}_baskets.parquet")
-    return measure_complements(rankers, baskets, params.bootstrap_samples, params.seed)
-
-
-def shop_lists(
-    params: EvaluateCandidate, asked: Histories, moment: Moment, truth: Truth
-) -> dict[str, object]:
-    """The order of a shop's own list, against what is popular."""
-    recommender = BlendedRecommender.load(CANDIDATE)
-    orders = {
-        "rank": lambda history, items: recommender.rank(history, moment.at_us, items),
-        "popularity": lambda history, items: recommender.rank(
-            History.empty(history.user_id), moment.at_us, items
-        ),
-    }
-    return measure_order(
-        orders,
-        list(asked),
-        truth.bought,
-        recommender.item_ids,
-        recommender.popularity,
-        params.bootstrap_samples,
-        params.seed,
-    )
 
 
 def score_bundles(histories: Histories, moment: Moment, has_champion: bool) -> dict[str, Lists]:
@@ -166,18 +129,7 @@ def table(report: dict[str, Any]) -> str:
     for name, found in ranked:
         figures = [found[metric] for metric in ("ndcg_at_10", "recall_at_10", "mrr_at_10", "coverage_at_10")]
         lines.append(f"  {name:<30}" + "".join(f"{value:10.4f}" for value in figures))
-    scenarios = report["scenarios"]
-    lines += _scenario("half of each basket asks for the other half", "baskets", scenarios["complements"])
-    lines += _scenario("lists of a shop's own in a shopper's order", "lists", scenarios["rank"])
-    return "\n".join(lines)
-
-
-def _scenario(words: str, questions: str, found: dict[str, Any]) -> list[str]:
-    metric = next((name for name in found if name not in (questions, "above")), None)
-    if metric is None:
-        return []
-    figures = ", ".join(f"{name} {one['mean']:.4f}" for name, one in found[metric].items())
-    return [f"  {words}, {found[questions]:,} {questions}: {metric} of {figures}"]
+    return "\n".join([*lines, *(f"  {line}" for line in scenario_lines(report["scenarios"]))])
 
 
 if __name__ == "__main__":

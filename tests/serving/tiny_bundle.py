@@ -8,6 +8,7 @@ from pipelines.domain import History
 from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.bundle import seal, write_arrays, write_json
 from pipelines.retrieval.companions import Companions
+from pipelines.text.search_index import SearchIndex
 
 IDS = ["10", "20", "30", "40", "50", "60"]
 TITLES = ["Milk", "Bread", "Eggs", "Apples", "Tea", "Coffee"]
@@ -25,6 +26,10 @@ def write_tiny_bundle(path: Path) -> str:
     Attributes.of({"department": DEPARTMENTS, "category": CATEGORIES, "type": TITLES, "brand": BRANDS}).save(
         path / "attributes.npz"
     )
+    texts = [
+        " ".join(filter(None, parts)) for parts in zip(TITLES, DEPARTMENTS, CATEGORIES, BRANDS, strict=True)
+    ]
+    SearchIndex.of(texts).save(path / "search.npz")
     popularity = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
     about = {"reach": np.zeros(6, np.float32), "kind": np.zeros(6, np.int32), "sellable": np.ones(6, bool)}
     write_arrays(path / "popularity.npz", {"scores": popularity, **about})
@@ -41,7 +46,7 @@ def write_tiny_bundle(path: Path) -> str:
         {"system": "popularity", "scale": "share", "weight": 1.0},
         {"system": "personal_frequency_decayed", "scale": "share", "weight": 2.0},
     ]
-    return seal(path, {"format": 1, "week": 44, "blends": {"blend": blend}})
+    return seal(path, {"format": 1, "week": 44, "search": {"taste_weight": 0.5}, "blends": {"blend": blend}})
 
 
 def tea_drinker(user_id: str = "1") -> History:

@@ -13,6 +13,7 @@ from pipelines.ranking.bundle import read_arrays, seal, write_arrays, write_json
 from pipelines.ranking.components import Component
 from pipelines.ranking.list_rules import NO_RULES, ListRules
 from pipelines.tables import read_table
+from pipelines.text.search_index import SearchIndex
 
 FORMAT = 1
 
@@ -40,6 +41,7 @@ def assemble(
     code: Mapping[Path, Path],
     rules: ListRules = NO_RULES,
     contracts: Mapping[str, int] | None = None,
+    taste_weight: float = 0.0,
 ) -> str:
     """Write and seal a bundle.
 
@@ -50,6 +52,7 @@ def assemble(
         out: The bundle's folder, replaced.
         code: Files of the code that scores with it: where each goes below ``code/``, and where it is.
         rules: What its lists have to keep.
+        taste_weight: Of the shopper's taste beside the match of a text, in a search.
         contracts: Version of the contract of each data set that it was learned under.
 
     Returns:
@@ -63,6 +66,7 @@ def assemble(
     items = read_table(parts.items)
     write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(items, item_ids)})
     _attributes(items, item_ids).save(out / "attributes.npz")
+    SearchIndex.of(_texts(items, item_ids)).save(out / "search.npz")
     write_arrays(
         out / "popularity.npz", dict(zip(("scores", "reach", "kind", "sellable"), about, strict=True))
     )
@@ -80,6 +84,7 @@ def assemble(
             "blends": _rows(blends),
             "rules": asdict(rules),
             "contracts": dict(contracts or {}),
+            "search": {"taste_weight": taste_weight},
         },
     )
 
@@ -91,6 +96,11 @@ def _titles(items: pa.Table, item_ids: np.ndarray) -> list[str]:
 
 def _attributes(items: pa.Table, item_ids: np.ndarray) -> Attributes:
     return Attributes.of({name: _column(items, name, item_ids) for name in ATTRIBUTES})
+
+
+def _texts(items: pa.Table, item_ids: np.ndarray) -> list[str]:
+    columns = [_column(items, name, item_ids) for name in ("title", *ATTRIBUTES)]
+    return [" ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
 
 
 def _column(items: pa.Table, name: str, item_ids: np.ndarray) -> list[str | None]:

@@ -1,0 +1,93 @@
+"""The figures of every scenario beside recommendations, each against the plain way to do the same."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain import History
+from pipelines.evaluation.complements import measure_complements
+from pipelines.evaluation.folds import Moment
+from pipelines.evaluation.measure import Truth
+from pipelines.evaluation.searches import measure_searches
+from pipelines.evaluation.shop_lists import measure_order
+from pipelines.features.histories import Histories
+from pipelines.params import EvaluateCandidate
+from pipelines.ranking.blended import BlendedRecommender
+from pipelines.ranking.item_search import ItemSearch
+from pipelines.tables import read_table
+
+POPULARITY = "popularity"
+ASKED = {
+    "complements": ("baskets", "half of each basket asks for the other half"),
+    "rank": ("lists", "lists of a shop's own in a shopper's order"),
+    "search": ("searches", "the words of its type look for what was bought"),
+}
+"""Of each scenario, what is counted, and what is asked, in words."""
+
+
+def measure_scenarios(
+    bundle: Path, fold: str, asked: Histories, moment: Moment, truth: Truth, params: EvaluateCandidate
+) -> dict[str, dict[str, object]]:
+    """Figures by scenario.
+
+    Args:
+        bundle: Of the candidate.
+        fold: Whose baskets are completed.
+        asked: Histories of the households that bought something.
+        moment: At which they are asked.
+        truth: What they bought.
+        params: Samples and seed of the intervals.
+    """
+    model = BlendedRecommender.load(bundle)
+    drawing = params.bootstrap_samples, params.seed
+    return {
+        "complements": _complements(model, fold, *drawing),
+        "rank": _shop_lists(model, asked, moment.at_us, truth, *drawing),
+        "search": _searches(ItemSearch.load(bundle, model), asked, moment.at_us, truth, *drawing),
+    }
+
+
+def scenario_lines(scenarios: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The figures for a person, one scenario a line."""
+    lines = []
+    for scenario, found in scenarios.items():
+        counted, words = ASKED[scenario]
+        for metric in (name for name in found if name not in (counted, "above")):
+            figures = ", ".join(f"{name} {one['mean']:.4f}" for name, one in found[metric].items())
+            lines.append(f"{words}, {found[counted]:,} {counted}: {metric} of {figures}")
+    return lines
+
+
+def _complements(model: BlendedRecommender, fold: str, samples: int, seed: int) -> dict[str, object]:
+    baskets = read_table(Path("data/split") / f"{fold}_baskets.parquet")
+    rankers = {
+        "complements": model.complements,
+        POPULARITY: lambda asked, k: model.popular(k, model.without(asked)),
+    }
+    return measure_complements(rankers, baskets, samples, seed)
+
+
+def _shop_lists(
+    model: BlendedRecommender, asked: Histories, now: int, truth: Truth, samples: int, seed: int
+) -> dict[str, object]:
+    orders = {
+        "rank": lambda history, items: model.rank(history, now, items),
+        POPULARITY: lambda history, items: model.rank(_stranger(history), now, items),
+    }
+    return measure_order(orders, list(asked), truth.bought, model.item_ids, model.popularity, samples, seed)
+
+
+def _searches(
+    search: ItemSearch, asked: Histories, now: int, truth: Truth, samples: int, seed: int
+) -> dict[str, object]:
+    items = read_table(Path("data/validated/items.parquet"))
+    words = dict(zip(items["item_id"].to_pylist(), items["type"].to_pylist(), strict=True))
+    searches = {
+        "search": lambda history, query, k: search.search(query, history, now, k),
+        POPULARITY: lambda history, query, k: search.search(query, _stranger(history), now, k),
+    }
+    return measure_searches(searches, list(asked), truth.bought, words, samples, seed)
+
+
+def _stranger(history: History) -> History:
+    return History.empty(history.user_id)
