@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         return self.home / "published"
 
     @property
+    def campaigns(self) -> Path:
+        """What the DAG `recommend_all` writes."""
+        return self.home / "campaigns"
+
+    @property
     def clock_file(self) -> Path:
         """The recorded shop clock."""
         return self.home / "clock.json"

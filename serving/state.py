@@ -213,6 +213,11 @@ class ShopperState:
         connection.execute("COMMIT")
         return max(count, 0)
 
+    def user_ids(self) -> list[str]:
+        """Everybody of whom a purchase is known, landed or posted; sorted."""
+        query = "SELECT user_id FROM histories UNION SELECT user_id FROM fresh_purchases ORDER BY 1"
+        return [row[0] for row in self._connection.execute(query)]
+
     def fresh_event_ids(self) -> list[str]:
         """Ids of posted purchases that have not landed as far as this state knows."""
         return [

@@ -1,4 +1,4 @@
-"""`shoploop action build_bento`, `decide_package` and `refresh_state`: what the tasks of those names run."""
+"""What the tasks around the endpoint run: `build_bento`, `decide_package`, `refresh_state`, `recommend_all`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +49,29 @@ def refresh_state(
 
     with failures_in_words():
         say(action(settings(), workspace).message)
+
+
+@app.command("recommend_all")
+def recommend_all(
+    workspace: Workspace,
+    k: Annotated[int, typer.Option("--k", help="Items for each shopper.", min=1, max=100)] = 10,
+) -> None:
+    """Write what the live release recommends to every shopper it knows."""
+    from pipelines.actions.recommend_all import CampaignError
+    from pipelines.actions.recommend_all import recommend_all as action
+    from pipelines.run_facts import write_result
+    from pipelines.settings import settings
+
+    file = settings().campaigns / f"{workspace.resolve().name}.parquet"
+    with failures_in_words():
+        try:
+            made = action(settings(), file, k, say)
+        except CampaignError as error:
+            fail(str(error))
+    write_result(
+        workspace, "recommend_all", {"note": made.message, "file": str(file), "shoppers": made.shoppers}
+    )
+    say(made.message)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """`shoploop recommend`: ask the endpoint."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipelines.commands.console import fail, say, say_json
+from pipelines.commands.console import fail, say, say_json, whisper
 
 
 class EndpointError(Exception):
@@ -12,14 +13,23 @@ class EndpointError(Exception):
 
 
 def recommend(
-    user_id: Annotated[str, typer.Argument(metavar="USER", help="A household, for example 1.")],
+    user_id: Annotated[str, typer.Argument(metavar="USER", help="A household, for example 1.")] = "",
     k: Annotated[int, typer.Option("-k", help="How many products.", min=1, max=100)] = 10,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="For every shopper who is known, into a file.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="The Parquet file of --all.")] = Path("recommendations.parquet"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the endpoint's answer as it is.")] = False,
 ) -> None:
     """Ask the endpoint what a household may like.
 
     Each product comes with its reason.
     """
+    if everybody == bool(user_id):
+        fail("expected one of USER and --all", 2)
+    if everybody:
+        _ask_for_all(out, k)
+        return
     try:
         answer = ask(user_id, k)
     except EndpointError as error:
@@ -28,6 +38,17 @@ def recommend(
         say_json(answer)
     else:
         say(in_words(user_id, answer))
+
+
+def _ask_for_all(out: Path, k: int) -> None:
+    from pipelines.actions.recommend_all import CampaignError, recommend_all
+    from pipelines.settings import settings
+    from pipelines.tables import StorageError
+
+    try:
+        say(recommend_all(settings(), out, k, whisper).message)
+    except (CampaignError, StorageError) as error:
+        fail(str(error))
 
 
 def ask(user_id: str, k: int) -> dict[str, Any]:

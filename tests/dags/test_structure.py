@@ -23,6 +23,7 @@ DAGS = (
     "collect_garbage",
     "watch_releases",
     "check_release",
+    "recommend_all",
 )
 
 
