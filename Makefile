@@ -75,6 +75,7 @@ repro: $(PLATFORM_STAMP)  ## Run the pipeline without Airflow: fetch what was la
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 docs: $(PLATFORM_STAMP)  ## Generate the pages of docs/ that come from the code
+	@$(BIN)/python -m pipelines.api_pages
 	@$(BIN)/python -m pipelines.dataset_pages
 	@$(BIN)/python -m pipelines.feature_pages
 	@$(BIN)/python -m pipelines.sources.published.listing

@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def _section(route: Route, document: dict[str, Any]) -> str:
     if route.query is not None:
         rows = "".join(_parameter_row(parameter) for parameter in _parameters(route.query))
         parts.append(f"<h3>Query</h3><table><tr><th>Parameter<th>Type<th>Default{rows}</table>")
-    parts.append(f"<h3>Try it</h3><pre>{html.escape(_curl(route, sent))}</pre>")
+    parts.append(f"<h3>Try it</h3><pre>{html.escape(curl(route, sent))}</pre>")
     if answered is not None:
         parts.append(f"<h3>Answer</h3><pre>{_pretty(answered)}</pre>")
     if route.refusals:
@@ -120,25 +121,52 @@ def _parameter_row(parameter: dict[str, Any]) -> str:
 
 
 def _fields(route: Route, document: dict[str, Any]) -> str:
-    schema = document["paths"][route.path][route.method.lower()]["requestBody"]["content"][
-        "application/json"
-    ]["schema"]
-    reference = next(option["$ref"] for option in schema.get("anyOf", [schema]) if "$ref" in option)
-    component = document["components"]["schemas"][reference.rsplit("/", 1)[1]]
     rows = "".join(
-        f"<tr><td><code>{name}</code><td>{html.escape(_kind(field))}"
-        f"<td>{'required' if name in component.get('required', []) else json.dumps(field.get('default'))}"
-        f"<td>{html.escape(field.get('description', ''))}"
-        for name, field in component["properties"].items()
+        f"<tr><td><code>{name}</code><td>{html.escape(kind)}<td>{html.escape(default)}<td>{html.escape(meaning)}"
+        for name, kind, default, meaning in _rows_of(route, document)
     )
     return f"<h3>Body</h3><table><tr><th>Field<th>Type<th>Default<th>Meaning{rows}</table>"
+
+
+def field_rows(route: Route) -> list[list[str]]:
+    """Name, type, default and meaning of each field of a body or a query; nothing for a route that takes neither."""
+    if route.request is not None:
+        return _rows_of(route, openapi())
+    if route.query is not None:
+        return [
+            [one["name"], _kind(one["schema"]), json.dumps(one["schema"]["default"]), ""]
+            for one in _parameters(route.query)
+        ]
+    return []
+
+
+def _rows_of(route: Route, document: dict[str, Any]) -> list[list[str]]:
+    operation = document["paths"][route.path][route.method.lower()]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    reference = next(option for option in schema.get("anyOf", [schema]) if "$ref" in option)
+    component = document["components"]["schemas"][_named(reference)]
+    return list(_rows_below("", component, document["components"]["schemas"]))
+
+
+def _rows_below(above: str, component: dict[str, Any], schemas: dict[str, Any]) -> Iterator[list[str]]:
+    needed = component.get("required", [])
+    for name, field in component["properties"].items():
+        default = "required" if name in needed else json.dumps(field.get("default"))
+        yield [f"{above}{name}", _kind(field), default, field.get("description", "")]
+        for option in field.get("anyOf", []):
+            if "$ref" in option:
+                yield from _rows_below(f"{above}{name}.", schemas[_named(option)], schemas)
+
+
+def _named(reference: dict[str, Any]) -> str:
+    return str(reference["$ref"]).rsplit("/", 1)[1]
 
 
 def _kind(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(_kind(option) for option in field["anyOf"])
     if "$ref" in field:
-        return str(field["$ref"]).rsplit("/", 1)[1]
+        return "object"
     if field.get("type") == "array":
         most = f", at most {field['maxItems']}" if "maxItems" in field else ""
         return f"list of {_kind(field['items'])}{most}"
@@ -151,7 +179,8 @@ def _kind(field: dict[str, Any]) -> str:
 LIMITS = (("minimum", "maximum"), ("minLength", "maxLength"))
 
 
-def _curl(route: Route, sent: Any) -> str:
+def curl(route: Route, sent: Any) -> str:
+    """The example as a command."""
     command = f"curl -s http://127.0.0.1:3000{route.path}"
     if route.method == "PUT":
         command = command.replace("-s", "-s -X PUT").replace("{item_id}", "1029743")

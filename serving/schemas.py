@@ -34,10 +34,10 @@ Names = Annotated[
 class Only(Request, frozen=True):
     """Which items may be in a list: of each attribute that is given, one of its names. The catalog's own words."""
 
-    department: Names | None = None
-    category: Names | None = None
-    type: Names | None = None
-    brand: Names | None = None
+    department: Annotated[Names | None, Meta(description="One of these, as the catalog writes it.")] = None
+    category: Annotated[Names | None, Meta(description="Second level of the catalog's tree.")] = None
+    type: Annotated[Names | None, Meta(description="Third level.")] = None
+    brand: Annotated[Names | None, Meta(description="The brand.")] = None
 
     def wanted(self) -> dict[str, tuple[str, ...]]:
         """The attributes that are given."""
