@@ -29,6 +29,7 @@ from pipelines.domain import History
 from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
 from pipelines.ranking.attributes import ATTRIBUTES, Attributes
 from pipelines.ranking.bundle import seal, write_arrays, write_json
+from pipelines.ranking.fitting.assembly import NO_SCENARIOS
 from pipelines.releases.rehearsal import free_ports, set_clock
 from pipelines.retrieval.companions import Companions
 from pipelines.settings import CHECKOUT
@@ -51,7 +52,7 @@ def write_bundle(path: Path) -> None:
     write_json(path / "items.json", {"ids": ids, "titles": [f"Item {name}" for name in ids]})
     popularity = random.random(ITEMS).astype(np.float32)
     reach, kind, sellable = np.zeros(ITEMS, np.float32), np.zeros(ITEMS, np.int32), np.ones(ITEMS, bool)
-    about = {"reach": reach, "kind": kind, "sellable": sellable}
+    about = {"reach": reach, "kind": kind, "sellable": sellable, "first_sold_us": np.zeros(ITEMS, np.int64)}
     write_arrays(path / "popularity.npz", {"scores": popularity, **about})
     nobody = np.full((ITEMS, 1), -1, np.int32)
     nothing = np.zeros(nobody.shape, np.float32)
@@ -60,7 +61,7 @@ def write_bundle(path: Path) -> None:
     write_arrays(path / "sequence.npz", sequence(random))
     rows = [{"system": system, "scale": scale, "weight": 1.0} for system, scale in SYSTEMS.items()]
     SearchIndex.of([f"Item {name}" for name in ids]).save(path / "search.npz")
-    seal(path, {"format": 1, "week": 44, "search": {"taste_weight": 0.5}, "blends": {"blend": rows}})
+    seal(path, {"format": 1, "week": 44, **NO_SCENARIOS, "blends": {"blend": rows}})
 
 
 def sequence(random: np.random.Generator) -> dict[str, np.ndarray]:

@@ -178,6 +178,12 @@ class SearchItems(Section):
     taste_weight: float = Field(ge=0)
 
 
+class NewArrivals(Section):
+    """What counts as new in the shop."""
+
+    days: float = Field(gt=0)
+
+
 class EvaluateCandidate(Section):
     """How the evaluation is cut and how sure it is."""
 
@@ -302,6 +308,7 @@ class Params(Section):
     blend_candidate: BlendCandidate
     recommend: Recommend
     search_items: SearchItems
+    new_arrivals: NewArrivals
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion
     decide_package: DecidePackage

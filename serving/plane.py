@@ -24,6 +24,7 @@ from serving.schemas import (
     ComplementsRequest,
     EventsAnswer,
     HealthAnswer,
+    NewArrivalsRequest,
     PostedEvent,
     PutItem,
     PutItemAnswer,
@@ -47,7 +48,9 @@ CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead
 
 UNREADABLE = (sqlite3.Error, msgspec.DecodeError, ValueError)
 
-Choosing = RecommendationsRequest | SimilarItemsRequest | ComplementsRequest | SearchRequest
+Choosing = (
+    RecommendationsRequest | SimilarItemsRequest | ComplementsRequest | SearchRequest | NewArrivalsRequest
+)
 
 logger = logging.getLogger("serving")
 
@@ -130,6 +133,13 @@ class DataPlane:
         ranked = model.complements(request.items, request.k, self._choice(request))
         return self._answer(model, ranked, request_id, "complements", None, self._clock.now())
 
+    async def new_arrivals(self, body: bytes, request_id: str) -> RecommendationsAnswer:
+        """Items that are new in the shop, in the order that suits a shopper."""
+        request = decode(body, NewArrivalsRequest)
+        model, now = self._model(), self._clock.now()
+        ranked = model.new_arrivals(self._asking(request.user_id), now, request.k, self._choice(request))
+        return self._answer(model, ranked, request_id, "new_arrivals", request.user_id, now)
+
     async def rank(self, body: bytes, request_id: str) -> RecommendationsAnswer:
         """The shop's own list in the order that suits a shopper."""
         request = decode(body, RankRequest)
@@ -141,7 +151,7 @@ class DataPlane:
         """Items that match what a shopper typed."""
         request = decode(body, SearchRequest)
         model, now = self._model(), self._clock.now()
-        history = History.empty("") if request.user_id is None else self._history(request.user_id)
+        history = self._asking(request.user_id)
         ranked = model.search(request.query, history, now, request.k, self._choice(request))
         return self._answer(model, ranked, request_id, "search", request.user_id, now)
 
@@ -204,6 +214,9 @@ class DataPlane:
         if self._recommender is None:
             raise RefusalError(503, "model_not_loaded", self._fault)
         return self._recommender
+
+    def _asking(self, user_id: str | None) -> History:
+        return History.empty("") if user_id is None else self._history(user_id)
 
     def _history(self, user_id: str) -> History:
         try:

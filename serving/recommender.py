@@ -14,6 +14,7 @@ from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.bundle import bundle_sha256
 from pipelines.ranking.feature_values import FeatureValues
 from pipelines.ranking.item_search import ItemSearch
+from pipelines.ranking.new_arrivals import NewArrivals
 from serving.schemas import Only, RecommendedItem
 
 MOST_FILTERS = 256
@@ -54,6 +55,7 @@ class Recommender:
         try:
             self._model = BlendedRecommender.load(bundle)
             self._search = ItemSearch.load(bundle, self._model)
+            self._arrivals = NewArrivals(self._model)
         except BundleError:
             raise
         except Exception as error:  # whatever a corrupt file makes the loader do, it must be told by name
@@ -101,6 +103,15 @@ class Recommender:
         except Exception:
             logger.exception("search failed; ordering by popularity")
             return self._search.search(query, History.empty(history.user_id), now, k, allowed)
+
+    def new_arrivals(self, history: History, now: int, k: int, choice: Choice = EVERYTHING) -> RankedList:
+        """Items that are new in the shop and to a shopper, of those that may be chosen."""
+        allowed = self._allowed(choice)
+        try:
+            return self._arrivals.new_arrivals(history, now, k, allowed)
+        except Exception:
+            logger.exception("new arrivals failed; ordering by popularity")
+            return self._arrivals.new_arrivals(History.empty(history.user_id), now, k, allowed)
 
     def rank(
         self, history: History, now: int, items: Sequence[str], withheld: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ from serving.schemas import (
     ComplementsRequest,
     EventsAnswer,
     HealthAnswer,
+    NewArrivalsRequest,
     PostedEvent,
     PutItem,
     PutItemAnswer,
@@ -71,6 +72,9 @@ _SIMILAR = RecommendedItem(
 _COMPLEMENT = RecommendedItem(
     "1082185", "BANANAS", 0.4127, "with FLUID MILK in 812 baskets, 1.9 times as often as by chance"
 )
+_NEW = RecommendedItem(
+    "15927033", "Yogurt, national brand, 6 oz", 0.6312, "new here for 12 days, in 31 baskets of late"
+)
 _EVENT = {
     "event_id": "order-77-1",
     "user_id": "1",
@@ -110,6 +114,12 @@ ROUTES = (
         "Items that complete a basket, with how often they were bought together and how much oftener than by chance.",
         ComplementsRequest, RecommendationsAnswer,
         ({"items": ["1029743", "1106523"], "k": 10}, _list("complements", _COMPLEMENT)), _BODY_REFUSALS,
+    ),
+    Route(
+        "POST", "/v1/new-arrivals", "new_arrivals",
+        "Items that are new in the shop and to the shopper, with how long they are and how often they were bought.",
+        NewArrivalsRequest, RecommendationsAnswer,
+        ({"user_id": "1", "k": 10}, _list("blend", _NEW)), _BODY_REFUSALS,
     ),
     Route(
         "POST", "/v1/rank", "rank",

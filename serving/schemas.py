@@ -84,6 +84,20 @@ class ComplementsRequest(Request, frozen=True):
     exclude: Excluded = ()
 
 
+class NewArrivalsRequest(Request, frozen=True):
+    """Items that are new in the shop."""
+
+    user_id: Annotated[
+        Identifier | None,
+        Meta(
+            description="Whose taste orders them, without what the shopper bought; popularity does when left out."
+        ),
+    ] = None
+    k: Count = 10
+    only: Chosen = None
+    exclude: Excluded = ()
+
+
 class RankRequest(Request, frozen=True):
     """The shop's own list, to be put in order."""
 
@@ -258,6 +272,7 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
         RecommendationsRequest,
         SimilarItemsRequest,
         ComplementsRequest,
+        NewArrivalsRequest,
         RankRequest,
         SearchRequest,
         PostedEvent,

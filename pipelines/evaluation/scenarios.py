@@ -8,18 +8,21 @@ from pipelines.domain import History
 from pipelines.evaluation.complements import measure_complements
 from pipelines.evaluation.folds import Moment
 from pipelines.evaluation.measure import Truth
+from pipelines.evaluation.new_items import measure_new
 from pipelines.evaluation.searches import measure_searches
 from pipelines.evaluation.shop_lists import measure_order
 from pipelines.features.histories import Histories
 from pipelines.params import EvaluateCandidate
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.item_search import ItemSearch
+from pipelines.ranking.new_arrivals import NewArrivals
 from pipelines.tables import read_table
 
 POPULARITY = "popularity"
 ASKED = {
     "complements": ("baskets", "half of each basket asks for the other half"),
     "rank": ("lists", "lists of a shop's own in a shopper's order"),
+    "new_arrivals": ("households", "what is new to the shop and to the household, among what it bought"),
     "search": ("searches", "the words of its type look for what was bought"),
 }
 """Of each scenario, what is counted, and what is asked, in words."""
@@ -43,6 +46,7 @@ def measure_scenarios(
     return {
         "complements": _complements(model, fold, *drawing),
         "rank": _shop_lists(model, asked, moment.at_us, truth, *drawing),
+        "new_arrivals": _new_arrivals(model, asked, moment.at_us, truth, *drawing),
         "search": _searches(ItemSearch.load(bundle, model), asked, moment.at_us, truth, *drawing),
     }
 
@@ -75,6 +79,17 @@ def _shop_lists(
         POPULARITY: lambda history, items: model.rank(_stranger(history), now, items),
     }
     return measure_order(orders, list(asked), truth.bought, model.item_ids, model.popularity, samples, seed)
+
+
+def _new_arrivals(
+    model: BlendedRecommender, asked: Histories, now: int, truth: Truth, samples: int, seed: int
+) -> dict[str, object]:
+    arrivals = NewArrivals(model)
+    lists = {
+        "new_arrivals": lambda history, k: arrivals.new_arrivals(history, now, k),
+        POPULARITY: lambda history, k: model.popular(k, arrivals.new_to(history, now)),
+    }
+    return measure_new(lists, list(asked), truth.bought, arrivals, now, samples, seed)
 
 
 def _searches(

@@ -269,6 +269,10 @@ class BlendedRecommender:
         title = self.catalog.titles[source]
         return f"with {title} in {shared.baskets} baskets, {shared.lift:.1f} times as often as by chance"
 
+    def place_of(self, item_id: str) -> int:
+        """Where an item stands in ``item_ids``; it is one of them."""
+        return self._place[item_id]
+
     def _may_show(self, item_id: str, allowed: Allowed | None) -> bool:
         place = self._place.get(item_id)
         return place is not None and (allowed is None or bool(allowed[place]))

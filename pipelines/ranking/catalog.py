@@ -39,6 +39,7 @@ class Catalog:
         popularity: Recent purchases of each, shape ``(items,)``.
         reach: How widely the shop shows each in the week that the bundle was made for, 0 to 1, shape ``(items,)``.
         kind: Type of each, 0 for unknown, shape ``(items,)``.
+        first_sold: When each was first bought, microseconds since the epoch (UTC), shape ``(items,)``.
         sellable: Ascending positions of the items that may be recommended, shape ``(n,)``.
         attributes: What a request may choose by.
     """
@@ -48,6 +49,7 @@ class Catalog:
     popularity: NDArray[np.float32]
     reach: NDArray[np.float32]
     kind: NDArray[np.int32]
+    first_sold: NDArray[np.int64]
     sellable: NDArray[np.int64]
     attributes: Attributes
 
@@ -59,13 +61,16 @@ class Catalog:
             BundleError: A file is missing or corrupt, or two do not fit each other.
         """
         items = read_json(bundle / "items.json")
-        columns = read_arrays(bundle / "popularity.npz", "scores", "reach", "kind", "sellable")
+        columns = read_arrays(
+            bundle / "popularity.npz", "scores", "reach", "kind", "first_sold_us", "sellable"
+        )
         if {len(column) for column in (items["titles"], *columns)} != {len(items["ids"])}:
             raise BundleError(f"{bundle / 'items.json'}: its length differs from the arrays'; {REMEDY}")
-        popularity, reach, kind, sellable = columns
+        popularity, reach, kind, first_sold, sellable = columns
         ids = np.array(items["ids"])
         attributes = Attributes.load(bundle / "attributes.npz", len(ids))
-        return cls(ids, items["titles"], popularity, reach, kind, np.flatnonzero(sellable), attributes)
+        about = popularity, reach, kind, first_sold
+        return cls(ids, items["titles"], *about, np.flatnonzero(sellable), attributes)
 
     @cached_property
     def position(self) -> dict[str, int]:

@@ -28,7 +28,7 @@ dials, and so answers at once; a matcher for a word of our own would read a file
 # A dial error is retried for every request, since nothing was sent. These are also retried when the process
 # dies while it answers: questions change nothing, posted events are idempotent by their event_id, and an item
 # that is put twice is as it was put.
-QUESTIONS = ("recommendations", "similar-items", "complements", "rank", "search")
+QUESTIONS = ("recommendations", "similar-items", "complements", "new-arrivals", "rank", "search")
 SAFE_TO_REPEAT = [
     {"method": ["GET", "HEAD", "PUT"]},
     {"method": ["POST"], "path": [f"/v1/{name}" for name in (*QUESTIONS, "events")]},

@@ -50,7 +50,10 @@ def main() -> None:
         code,
         rules,
         versions,
-        everything.search_items.taste_weight,
+        {
+            "search": everything.search_items.model_dump(),
+            "new_arrivals": everything.new_arrivals.model_dump(),
+        },
     )
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 

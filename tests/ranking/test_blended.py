@@ -37,6 +37,7 @@ def recommender_of(popularity: list[int], rules: ListRules = NO_RULES) -> Blende
         np.array(popularity, np.float32),
         nothing,
         kind,
+        np.zeros(len(ids), np.int64),
         np.arange(len(ids)),
         Attributes({}, {}),
     )

@@ -63,7 +63,14 @@ def fit(folder: Path, sequence: Path) -> Generators:
     reach = (np.arange(ITEMS) % 3 / 2).astype(np.float32)
     sellable = np.arange(ITEMS)[:-2]  # the last two are no longer sold
     catalog = Catalog(
-        ids, [str(name) for name in ids], counts, reach, purchases.item_type, sellable, Attributes({}, {})
+        ids,
+        [str(name) for name in ids],
+        counts,
+        reach,
+        purchases.item_type,
+        np.zeros(ITEMS, np.int64),
+        sellable,
+        Attributes({}, {}),
     )
     return Generators(
         catalog=catalog,

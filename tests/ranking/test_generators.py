@@ -17,6 +17,7 @@ CATALOG = Catalog(
     popularity=np.array([8.0, 4, 2, 1], np.float32),
     reach=np.array([0.0, 0.5, 1.0, 0.0], np.float32),
     kind=np.zeros(4, np.int32),
+    first_sold=np.zeros(4, np.int64),
     sellable=np.array([0, 1, 2]),
     attributes=Attributes({}, {}),
 )

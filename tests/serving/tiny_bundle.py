@@ -17,6 +17,7 @@ CATEGORIES = ["Dairy", "Bread", "Eggs", "Fruit", None, "Coffee"]
 BRANDS = ["National", "Own", "Own", None, "National", "Own"]
 NOW = 1_509_336_000_000_000  # 2017-10-30T04:00:00Z
 WEEK = 604_800_000_000
+DAY = WEEK // 7
 
 
 def write_tiny_bundle(path: Path) -> str:
@@ -32,6 +33,7 @@ def write_tiny_bundle(path: Path) -> str:
     SearchIndex.of(texts).save(path / "search.npz")
     popularity = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
     about = {"reach": np.zeros(6, np.float32), "kind": np.zeros(6, np.int32), "sellable": np.ones(6, bool)}
+    about["first_sold_us"] = NOW - np.array([400, 300, 20, 200, 10, 1], np.int64) * DAY
     write_arrays(path / "popularity.npz", {"scores": popularity, **about})
     others = np.array([[1, 2], [0, -1], [0, -1], [-1, -1], [5, -1], [4, -1]], np.int32)
     there = others >= 0
@@ -46,7 +48,16 @@ def write_tiny_bundle(path: Path) -> str:
         {"system": "popularity", "scale": "share", "weight": 1.0},
         {"system": "personal_frequency_decayed", "scale": "share", "weight": 2.0},
     ]
-    return seal(path, {"format": 1, "week": 44, "search": {"taste_weight": 0.5}, "blends": {"blend": blend}})
+    return seal(
+        path,
+        {
+            "format": 1,
+            "week": 44,
+            "search": {"taste_weight": 0.5},
+            "new_arrivals": {"days": 28.0},
+            "blends": {"blend": blend},
+        },
+    )
 
 
 def tea_drinker(user_id: str = "1") -> History:

@@ -16,6 +16,10 @@ from pipelines.tables import read_table
 from pipelines.text.search_index import SearchIndex
 
 FORMAT = 1
+ABOUT = ("popularity", "reach", "kind", "first_sold_us", "sellable")
+
+
+NO_SCENARIOS = {"search": {"taste_weight": 0.0}, "new_arrivals": {"days": 28.0}}
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def assemble(
     code: Mapping[Path, Path],
     rules: ListRules = NO_RULES,
     contracts: Mapping[str, int] | None = None,
-    taste_weight: float = 0.0,
+    scenarios: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
     """Write and seal a bundle.
 
@@ -52,7 +56,7 @@ def assemble(
         out: The bundle's folder, replaced.
         code: Files of the code that scores with it: where each goes below ``code/``, and where it is.
         rules: What its lists have to keep.
-        taste_weight: Of the shopper's taste beside the match of a text, in a search.
+        scenarios: What ``search`` and ``new_arrivals`` go by.
         contracts: Version of the contract of each data set that it was learned under.
 
     Returns:
@@ -60,16 +64,12 @@ def assemble(
     """
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    item_ids, *about = read_arrays(
-        parts.baselines / "catalog.npz", "item_ids", "popularity", "reach", "kind", "sellable"
-    )
+    item_ids, *about = read_arrays(parts.baselines / "catalog.npz", "item_ids", *ABOUT)
     items = read_table(parts.items)
     write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(items, item_ids)})
     _attributes(items, item_ids).save(out / "attributes.npz")
     SearchIndex.of(_texts(items, item_ids)).save(out / "search.npz")
-    write_arrays(
-        out / "popularity.npz", dict(zip(("scores", "reach", "kind", "sellable"), about, strict=True))
-    )
+    write_arrays(out / "popularity.npz", dict(zip(("scores", *ABOUT[1:]), about, strict=True)))
     for name in ("als.npz", "companions.npz", "markov.npz", "neighbours.npz"):
         shutil.copyfile(parts.baselines / name, out / name)
     shutil.copyfile(parts.sequence / "sequence.npz", out / "sequence.npz")
@@ -84,7 +84,7 @@ def assemble(
             "blends": _rows(blends),
             "rules": asdict(rules),
             "contracts": dict(contracts or {}),
-            "search": {"taste_weight": taste_weight},
+            **(scenarios or NO_SCENARIOS),
         },
     )
 
