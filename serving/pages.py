@@ -35,7 +35,7 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "shoploop endpoint",
             "version": VERSION,
-            "description": "Recommendations, similar items and events of one shop.",
+            "description": "Recommendations, searches, items and events of one shop.",
         },
         "paths": paths,
         "components": {

@@ -20,6 +20,7 @@ import yaml
 from pipelines.settings import Settings
 from pipelines.snapshot import listed_files
 from pipelines.stack.airflow_api import DAGS, Airflow
+from pipelines.stack.passwords import passwords
 from pipelines.stack.processes import recorded
 from pipelines.stack.runs import asset_run_of
 from pipelines.workspace import workspace_path
@@ -199,6 +200,13 @@ class RunningShop:
         answer = httpx.post(f"{self.settings.endpoint}{path}", json=body, trust_env=False)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+    def put_item(self, item_id: str, **facts: Any) -> None:
+        """Say what is so of an item."""
+        headers = {"authorization": f"Bearer {passwords(self.settings).admin_token}"}
+        url = f"{self.settings.endpoint}/v1/items/{item_id}"
+        answer = httpx.put(url, json=facts, headers=headers, trust_env=False)
+        assert answer.status_code == 200, answer.text
 
     def live(self) -> str:
         """The release that answers."""

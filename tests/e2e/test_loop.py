@@ -33,6 +33,38 @@ def test_first_turn__ends_with_a_promoted_release_and_real_recommendations(
     assert not shop.facts(first["run"])["dirty"]
 
 
+def test_first_turn__answers_every_scenario(shop: RunningShop, first: dict[str, str]) -> None:
+    liked = [item["item_id"] for item in shop.ask("1")["items"]]
+    asked: dict[str, dict[str, Any]] = {
+        "similar-items": {"item_id": liked[0]},
+        "complements": {"items": liked[:3]},
+        "new-arrivals": {"user_id": "1"},
+        "search": {"query": "milk", "user_id": "1"},
+        "rank": {"user_id": "1", "items": liked[::-1]},
+    }
+    answers = {name: shop.post(f"/v1/{name}", body) for name, body in asked.items()}
+
+    assert {answer["release"] for answer in answers.values()} == {first["release"]}
+    assert [item["item_id"] for item in answers["rank"]["items"]] == liked
+    assert all(len(answer["items"]) == 10 for name, answer in answers.items()), answers
+    assert "times as often as by chance" in answers["complements"]["items"][0]["reason"]
+    assert "milk" in answers["search"]["items"][0]["title"].lower()
+    assert "new here for" in answers["new-arrivals"]["items"][0]["reason"]
+
+
+def test_first_turn__shows_nothing_that_the_shop_withholds(shop: RunningShop, first: dict[str, str]) -> None:
+    best = shop.ask("1")["items"][0]["item_id"]
+    try:
+        shop.put_item(best, stock=0)
+        assert best not in {item["item_id"] for item in shop.ask("1")["items"]}
+        department = {"department": ["GROCERY"]}
+        found = shop.post("/v1/recommendations", {"user_id": "1", "only": department, "exclude": [best]})
+        assert len(found["items"]) == 10
+    finally:
+        shop.put_item(best)
+    assert shop.ask("1")["items"][0]["item_id"] == best
+
+
 def test_first_turn__again_is_nothing_new_without_decision_or_release(
     shop: RunningShop, first: dict[str, str]
 ) -> None:
