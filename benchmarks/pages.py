@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks import embedding_update_page as embedding_update
 from benchmarks import training_speed_page as training_speed
 from benchmarks.features import page as features
 from benchmarks.gate_mutation import page as gate_mutation
@@ -46,6 +47,7 @@ class Page(Protocol):
 
 
 PAGES: Mapping[str, Page] = {
+    "embedding_update": embedding_update,
     "features": features,
     "gate_mutation": gate_mutation,
     "live_weeks": live_weeks,

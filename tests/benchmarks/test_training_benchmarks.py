@@ -38,6 +38,10 @@ def test_embedding_update__judges_the_medians_of_the_largest_table() -> None:
         "low": 1.0,
         "high": 9.0,
     }
+    page = pages.render_page("embedding_update", whole)
+    assert "| table | rows_adam, ms | keras_adam, ms |" in page
+    assert "| 1000 items | 2 (1 to 9) | 20 (19 to 90) |" in page
+    assert "- met: milliseconds of keras_adam / rows_adam at 1000 items >= 10; reached: 10" in page
     measured[1000]["rows_adam"] = [2.1]
     assert not embedding_update.report(measured)["goals"][0]["met"]
 
