@@ -1,6 +1,6 @@
 """The blended recommender as it serves: numpy alone, one shopper at a time, every sellable item scored."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -239,7 +239,7 @@ class BlendedRecommender:
         rest = (Recommendation(item, 0.0, "not known to the model") for item in strange)
         return RankedList(ranked.source, (*ranked.items, *rest))
 
-    def complements(self, basket: Iterable[str], k: int, allowed: Allowed | None = None) -> RankedList:
+    def complements(self, basket: Collection[str], k: int, allowed: Allowed | None = None) -> RankedList:
         """The ``k`` allowed items that a basket asks for most; popularity when it asks for none.
 
         Args:

@@ -79,6 +79,18 @@ def read_json(path: Path) -> Any:
         raise BundleError(f"{path}: cannot be read ({error}); {REMEDY}") from error
 
 
+def setting(manifest: Mapping[str, Any], section: str, name: str) -> float:
+    """A number that ``bundle.json`` holds.
+
+    Raises:
+        BundleError: It does not.
+    """
+    try:
+        return float(manifest[section][name])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{MANIFEST}: lacks the number {section}.{name}; {REMEDY}") from error
+
+
 def read_arrays(path: Path, *names: str) -> tuple[NDArray[Any], ...]:
     """Read named arrays of an npz.
 

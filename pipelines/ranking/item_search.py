@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipelines.domain import BundleError, History, RankedList, Recommendation
 from pipelines.ranking.blended import Allowed, BlendedRecommender
-from pipelines.ranking.bundle import REMEDY
+from pipelines.ranking.bundle import REMEDY, setting
 from pipelines.ranking.list_rules import top_places
 from pipelines.text.search_index import SearchIndex
 
@@ -35,7 +35,7 @@ class ItemSearch:
         Raises:
             BundleError: It is missing, corrupt, or of another catalog.
         """
-        weight = float(recommender.manifest["search"]["taste_weight"])
+        weight = setting(recommender.manifest, "search", "taste_weight")
         return cls(SearchIndex.load(bundle / "search.npz"), recommender, weight)
 
     def search(

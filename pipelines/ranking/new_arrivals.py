@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from pipelines.domain import History, RankedList, Recommendation
 from pipelines.ranking.blended import Allowed, BlendedRecommender
+from pipelines.ranking.bundle import setting
 
 DAY_US = 86_400_000_000
 
@@ -18,7 +19,7 @@ class NewArrivals:
 
     def __init__(self, recommender: BlendedRecommender) -> None:
         self._recommender = recommender
-        self._days = float(recommender.manifest["new_arrivals"]["days"])
+        self._days = setting(recommender.manifest, "new_arrivals", "days")
         catalog = recommender.catalog
         self._first_sold: NDArray[np.int64] = catalog.first_sold[catalog.sellable]
         self.item_ids = recommender.item_ids

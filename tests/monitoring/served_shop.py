@@ -18,6 +18,7 @@ from pipelines.contracts.sifting import Sifted
 from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
 from pipelines.landing import Accepted, Batch, Landing
 from pipelines.ranking.bundle import seal, write_arrays
+from pipelines.ranking.fitting.assembly import NO_SCENARIOS
 from pipelines.releases.rehearsal import set_clock
 from pipelines.settings import CHECKOUT, Settings
 from pipelines.stages.blend_candidate import bundle_code
@@ -55,7 +56,7 @@ def write_bundle(path: Path, **edits: tuple[str, str]) -> Path:
         (path / "code" / target).parent.mkdir(parents=True, exist_ok=True)
         (path / "code" / target).write_text(text)
     rows = [{"system": system, "scale": scale, "weight": 1.0} for system, scale in BLEND]
-    seal(path, {"format": 1, "week": 44, "blends": {"blend": rows}})
+    seal(path, {"format": 1, "week": 44, **NO_SCENARIOS, "blends": {"blend": rows}})
     return path
 
 

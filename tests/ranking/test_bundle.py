@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from pipelines.domain import BundleError
-from pipelines.ranking.bundle import read_arrays, read_json, read_manifest, seal, write_arrays, write_json
+from pipelines.ranking.bundle import (
+    read_arrays,
+    read_json,
+    read_manifest,
+    seal,
+    setting,
+    write_arrays,
+    write_json,
+)
 
 
 def make(path: Path) -> str:
@@ -59,3 +67,14 @@ def test_read_json__names_the_file(tmp_path: Path) -> None:
     (tmp_path / "table.json").write_text("{")
     with pytest.raises(BundleError, match=r"table\.json"):
         read_json(tmp_path / "table.json")
+
+
+@pytest.mark.parametrize(
+    "manifest", [{}, {"search": 1}, {"search": {}}, {"search": {"taste_weight": "much"}}]
+)
+def test_setting__that_is_missing_or_no_number_is_named(manifest: dict[str, object]) -> None:
+    assert setting({"search": {"taste_weight": 0.5}}, "search", "taste_weight") == 0.5
+    with pytest.raises(
+        BundleError, match=r"bundle\.json: lacks the number search\.taste_weight; restore the bundle"
+    ):
+        setting(manifest, "search", "taste_weight")
