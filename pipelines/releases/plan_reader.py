@@ -54,6 +54,6 @@ class PlanReader:
                 ledger = ledger or Ledger(self._url)
                 self._reading = Reading(ledger.plan())
             except Exception as error:  # of any kind: serving goes on, and the next reading may succeed
-                self._reading = Reading(None, str(error).splitlines()[0])
+                self._reading = Reading(None, (str(error).strip() or type(error).__name__).splitlines()[0])
             self._asked_at = time.monotonic()
             time.sleep(RETRY_SECONDS if self._reading.error else READ_SECONDS)

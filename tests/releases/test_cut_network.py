@@ -11,6 +11,7 @@ from test_release_faults import asked, begin, end_well
 from test_switch import Shop
 from wire_under_test import Wire
 
+from pipelines.releases import plan_reader
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.plan_reader import PlanReader
 
@@ -98,6 +99,24 @@ def test_plan_reader__does_not_wait_for_a_ledger_that_gives_no_answer(postgres, 
     eventually(lambda: "no answer for more than 0.5 s" in reader.newest().error, what="the silence")
     wire.mend()
     eventually(lambda: reader.newest().plan and not reader.newest().error, what="the plan again")
+
+
+def test_plan_reader__goes_on_after_a_failure_without_words(monkeypatch, tmp_path):
+    failing = True
+
+    class Wordless(Ledger):
+        def plan(self):
+            if failing:
+                raise TimeoutError
+            return super().plan()
+
+    monkeypatch.setattr(plan_reader, "Ledger", Wordless)
+    monkeypatch.setattr(plan_reader, "RETRY_SECONDS", 0.05)
+    reader = PlanReader(f"sqlite:///{tmp_path / 'ledger.db'}")
+    reader.start()
+    eventually(lambda: reader.newest().error == "TimeoutError", what="the name of the failure")
+    failing = False
+    eventually(lambda: reader.newest().plan, what="the plan")
 
 
 def test_plan_reader__tells_why_the_ledger_cannot_be_used(tmp_path):
