@@ -74,14 +74,21 @@ def look(
     release: Release,
     say: Callable[[str], None],
 ) -> tuple[Stability, Path]:
-    """Rebuild and train again; gives what was seen, and the folder that it was done in."""
+    """Rebuild and train again; gives what was seen, and the folder of the rebuild."""
     done = reproduce_release(settings, ledger, release.release_id, say, keep=True)
     assert done.workspace is not None, "it was asked to be kept"
-    change_seeds(done.workspace / PARAMS, policy.other_seed)
-    run_dvc(settings, done.workspace, say, "evaluate_candidate")
     origin = workspace_path(settings, release.run_id)
-    values, other_values = paired_values(origin / PER_USER, done.workspace / PER_USER)
-    tens, other_tens = first_tens(origin / QUERIES), first_tens(done.workspace / QUERIES)
+    # In a copy: where the rebuild differs, what it came to is what a person has to look at.
+    trained = done.workspace.with_name(f"seed-{policy.other_seed}-{release.release_id}")
+    shutil.rmtree(trained, ignore_errors=True)
+    shutil.copytree(done.workspace, trained, symlinks=True)
+    try:
+        change_seeds(trained / PARAMS, policy.other_seed)
+        run_dvc(settings, trained, say, "evaluate_candidate")
+        values, other_values = paired_values(origin / PER_USER, trained / PER_USER)
+        tens, other_tens = first_tens(origin / QUERIES), first_tens(trained / QUERIES)
+    finally:
+        shutil.rmtree(trained)
     asked = [shopper for shopper in tens if shopper in other_tens]
     differing = tuple(one.what for one in done.comparisons if not one.is_same)
     seen = Stability(

@@ -76,7 +76,7 @@ def _as_good(policy: CheckRelease, seen: Stability) -> Check:
     if -margin < interval.low and interval.high < margin:
         verdict, words = Verdict.PASS, "is as good as"
     elif interval.low > margin or interval.high < -margin:
-        verdict, words = Verdict.FAIL, "is not as good or bad as"
+        verdict, words = Verdict.FAIL, "differs from"
     else:
         verdict, words = Verdict.INSUFFICIENT_EVIDENCE, "cannot be told to be as good as"
     message = (

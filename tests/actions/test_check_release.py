@@ -104,7 +104,7 @@ def test_check__of_a_release_that_was_luck_alerts_and_takes_nothing_back(
 
     told = check_release(shop, POLICY, ledger, tmp_path / "task", lambda _: None)
 
-    assert "the model of seed 11 is not as good or bad as the release" in told
+    assert "the model of seed 11 differs from the release" in told
     (alert,) = webhook.received
     assert alert["title"] == f"{release} does not stand its weekly check"
     assert alert["runbook"] == "docs/runbooks/failed_check.md"
@@ -121,7 +121,11 @@ def test_check__keeps_the_rebuild_where_it_differs(tmp_path: Path, webhook: Webh
     told = check_release(shop, POLICY, ledger, tmp_path / "task", lambda _: None)
 
     assert "these differ: reports/metrics.json, NDCG@10 of the candidate" in told
-    assert (shop.workspaces / f"reproduce-{release}" / "reports/metrics.json").is_file()
+    kept = shop.workspaces / f"reproduce-{release}"
+    assert (kept / "reports/metrics.json").is_file()
+    # What is left to look at is the rebuild, not what another seed made of it.
+    assert (kept / "params.yaml").read_text() == PARAMS
+    assert [path.name for path in shop.workspaces.iterdir() if path.name.startswith("seed-")] == []
 
 
 def test_check__before_anything_is_live_is_skipped_and_without_a_workspace_refused(
