@@ -29,7 +29,6 @@ from pipelines.domain import History
 from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
 from pipelines.ranking.attributes import ATTRIBUTES, Attributes
 from pipelines.ranking.bundle import seal, write_arrays, write_json
-from pipelines.ranking.fitting.assembly import NO_SCENARIOS
 from pipelines.releases.rehearsal import free_ports, set_clock
 from pipelines.retrieval.companions import Companions
 from pipelines.settings import CHECKOUT
@@ -41,6 +40,7 @@ NOW = 1_509_336_000_000_000
 DAY = 86_400_000_000
 ITEMS, TYPES, SHOPPERS, BASKETS, LINES = 30_000, 2_000, 50, 60, 10
 SHARES = {"none": 0.0, "hundredth": 0.01, "all": 1.0}
+SCENARIOS = {"search": {"taste_weight": 0.5}, "new_arrivals": {"days": 28.0}}
 SYSTEMS = {"popularity": "share", "personal_frequency_decayed": "log", "due": "log", "sequence": "logit"}
 
 
@@ -61,7 +61,7 @@ def write_bundle(path: Path) -> None:
     write_arrays(path / "sequence.npz", sequence(random))
     rows = [{"system": system, "scale": scale, "weight": 1.0} for system, scale in SYSTEMS.items()]
     SearchIndex.of([f"Item {name}" for name in ids]).save(path / "search.npz")
-    seal(path, {"format": 1, "week": 44, **NO_SCENARIOS, "blends": {"blend": rows}})
+    seal(path, {"format": 1, "week": 44, **SCENARIOS, "blends": {"blend": rows}})
 
 
 def sequence(random: np.random.Generator) -> dict[str, np.ndarray]:

@@ -24,6 +24,7 @@ from serving.schemas import (
     ComplementsRequest,
     EventsAnswer,
     HealthAnswer,
+    ListRequest,
     NewArrivalsRequest,
     PostedEvent,
     PutItem,
@@ -47,10 +48,6 @@ SHADOW = "shadow"
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
 UNREADABLE = (sqlite3.Error, msgspec.DecodeError, ValueError)
-
-Choosing = (
-    RecommendationsRequest | SimilarItemsRequest | ComplementsRequest | SearchRequest | NewArrivalsRequest
-)
 
 logger = logging.getLogger("serving")
 
@@ -76,7 +73,7 @@ class DataPlane:
         self._state = ShopperState(environment.state_file)
         self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
         self._items = PutItems(environment.state_file)
-        self._put = GroupCommit(connect(environment.state_file, PUT_ITEMS), _put)
+        self._put = GroupCommit(connect(environment.state_file, PUT_ITEMS), put_item)
         self._impressions = ImpressionLog(environment.impressions_file)
         self._served = ServedFeatureLog(
             environment.served_features_file,
@@ -225,7 +222,7 @@ class DataPlane:
             self._note_unreadable(error)
             return History.empty(user_id)
 
-    def _choice(self, request: Choosing) -> Choice:
+    def _choice(self, request: ListRequest) -> Choice:
         return Choice(self._withheld(), request.only, request.exclude)
 
     def _withheld(self) -> frozenset[str]:
@@ -283,10 +280,6 @@ def _load(environment: Environment) -> tuple[Recommender | None, str]:
     except BundleError as error:
         logger.error("no usable model, not ready: %s", error)
         return None, str(error)
-
-
-def _put(connection: sqlite3.Connection, put: tuple[str, PutItem]) -> None:
-    put_item(connection, *put)
 
 
 def _logged(event: PostedEvent, position: int, now: int) -> LoggedEvent:

@@ -15,8 +15,9 @@ CREATE TABLE IF NOT EXISTS put_items (
 """
 
 
-def put_item(connection: sqlite3.Connection, item_id: str, item: PutItem) -> None:
+def put_item(connection: sqlite3.Connection, put: tuple[str, PutItem]) -> None:
     """Replace what was said of an item, inside the open transaction; the row gets a new, larger ``seq``."""
+    item_id, item = put
     body, put_at = msgspec.json.encode(item).decode(), datetime.now(UTC).isoformat()
     query = "INSERT OR REPLACE INTO put_items (item_id, body, put_at) VALUES (?, ?, ?)"
     connection.execute(query, (item_id, body, put_at))

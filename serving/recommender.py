@@ -90,8 +90,7 @@ class Recommender:
             return self._model.similar(item_id, k, allowed)
         except Exception:
             logger.exception("similar failed; answering by popularity")
-            others = self._model.without([item_id])
-            return self._model.popular(k, others if allowed is None else allowed & others)
+            return self._model.popular(k, self._model.without([item_id], allowed))
 
     def search(
         self, query: str, history: History, now: int, k: int, choice: Choice = EVERYTHING
@@ -131,8 +130,7 @@ class Recommender:
             return self._model.complements(basket, k, allowed)
         except Exception:
             logger.exception("complements failed; answering by popularity")
-            others = self._model.without(basket)
-            return self._model.popular(k, others if allowed is None else allowed & others)
+            return self._model.popular(k, self._model.without(basket, allowed))
 
     def _allowed(self, choice: Choice) -> NDArray[np.bool_] | None:
         """None while all items may be chosen, as for most requests."""

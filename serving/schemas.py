@@ -50,25 +50,27 @@ Chosen = Annotated[
 ]
 
 
-class RecommendationsRequest(Request, frozen=True):
+class ListRequest(Request, frozen=True, kw_only=True):
+    """What every request for a list may say beside what it is about."""
+
+    k: Count = 10
+    only: Chosen = None
+    exclude: Excluded = ()
+
+
+class RecommendationsRequest(ListRequest, frozen=True):
     """Items for one shopper."""
 
     user_id: Annotated[Identifier, Meta(description="The shopper; an unknown one is answered by popularity.")]
-    k: Count = 10
-    only: Chosen = None
-    exclude: Excluded = ()
 
 
-class SimilarItemsRequest(Request, frozen=True):
+class SimilarItemsRequest(ListRequest, frozen=True):
     """Items that go with one item."""
 
     item_id: Annotated[Identifier, Meta(description="The item; an unknown one is answered by popularity.")]
-    k: Count = 10
-    only: Chosen = None
-    exclude: Excluded = ()
 
 
-class ComplementsRequest(Request, frozen=True):
+class ComplementsRequest(ListRequest, frozen=True):
     """Items that complete a basket."""
 
     items: Annotated[
@@ -79,12 +81,9 @@ class ComplementsRequest(Request, frozen=True):
             description="What is in the basket; none of it is in the list.",
         ),
     ]
-    k: Count = 10
-    only: Chosen = None
-    exclude: Excluded = ()
 
 
-class NewArrivalsRequest(Request, frozen=True):
+class NewArrivalsRequest(ListRequest, frozen=True):
     """Items that are new in the shop."""
 
     user_id: Annotated[
@@ -93,9 +92,6 @@ class NewArrivalsRequest(Request, frozen=True):
             description="Whose taste orders them, without what the shopper bought; popularity does when left out."
         ),
     ] = None
-    k: Count = 10
-    only: Chosen = None
-    exclude: Excluded = ()
 
 
 class RankRequest(Request, frozen=True):
@@ -114,7 +110,7 @@ class RankRequest(Request, frozen=True):
     ]
 
 
-class SearchRequest(Request, frozen=True):
+class SearchRequest(ListRequest, frozen=True):
     """Items that match what a shopper typed."""
 
     query: Annotated[
@@ -128,9 +124,6 @@ class SearchRequest(Request, frozen=True):
     user_id: Annotated[
         Identifier | None, Meta(description="Whose taste orders what matches; popularity does when left out.")
     ] = None
-    k: Count = 10
-    only: Chosen = None
-    exclude: Excluded = ()
 
 
 EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression", "return"]

@@ -206,7 +206,7 @@ class BlendedRecommender:
         """The ``k`` allowed items most often bought with one; popularity when it is unknown or stands alone."""
         index = self.catalog.position.get(item_id)
         if index is None:
-            return self.popular(k, allowed)
+            return self.popular(k, self.without([item_id], allowed))
         ids, title = self.catalog.ids, self.catalog.titles[index]
         found = tuple(
             Recommendation(str(ids[one.item]), one.strength, f"bought with {title} in {one.baskets} baskets")
@@ -215,26 +215,20 @@ class BlendedRecommender:
         )[:k]
         if found:
             return RankedList("cooccurrence", found)
-        others = np.ones(len(self.item_ids), bool) if allowed is None else allowed.copy()
-        if (place := self._place.get(item_id)) is not None:
-            others[place] = False
-        return self.popular(k, others)
+        return self.popular(k, self.without([item_id], allowed))
 
-    def rank(
-        self, history: History, now: int, items: Sequence[str], allowed: Allowed | None = None
-    ) -> RankedList:
+    def rank(self, history: History, now: int, items: Sequence[str]) -> RankedList:
         """A list of the shop's own, in the order that suits a shopper.
 
         Args:
             history: The shopper.
             now: Microseconds since the epoch (UTC).
             items: Distinct. What the model cannot score stands last, in the order in which it was given.
-            allowed: Which of ``item_ids`` may be in the list.
         """
         known = [self._place[item] for item in items if item in self._place]
         mine = np.zeros(len(self.item_ids), bool)
         mine[known] = True
-        ranked = self.recommend(history, now, len(known), mine if allowed is None else mine & allowed)
+        ranked = self.recommend(history, now, len(known), mine)
         strange = (item for item in items if item not in self._place)
         rest = (Recommendation(item, 0.0, "not known to the model") for item in strange)
         return RankedList(ranked.source, (*ranked.items, *rest))
@@ -249,7 +243,7 @@ class BlendedRecommender:
         """
         known = {self.catalog.position[item] for item in basket if item in self.catalog.position}
         places = np.array(sorted(known), np.int64)
-        others = self.without(basket) if allowed is None else allowed & self.without(basket)
+        others = self.without(basket, allowed)
         asked = self._companions.completing(places)[self.catalog.sellable]
         if not (asked[others] > 0).any():
             return self.popular(k, others)
@@ -277,11 +271,11 @@ class BlendedRecommender:
         place = self._place.get(item_id)
         return place is not None and (allowed is None or bool(allowed[place]))
 
-    def without(self, item_ids: Iterable[str]) -> Allowed:
-        """All of ``item_ids`` of this bundle but some, as a list is asked for; strange ones leave nothing out."""
-        allowed = np.ones(len(self.item_ids), bool)
-        allowed[[self._place[item] for item in item_ids if item in self._place]] = False
-        return allowed
+    def without(self, item_ids: Iterable[str], allowed: Allowed | None = None) -> Allowed:
+        """All that is allowed but some; strange items leave nothing out."""
+        left = np.ones(len(self.item_ids), bool) if allowed is None else allowed.copy()
+        left[[self._place[item] for item in item_ids if item in self._place]] = False
+        return left
 
     def only(self, wanted: Mapping[str, Sequence[str]]) -> Allowed:
         """Those of ``item_ids`` that have one of the names of every attribute that is asked for."""

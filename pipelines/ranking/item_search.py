@@ -25,8 +25,6 @@ class ItemSearch:
 
     def __init__(self, index: SearchIndex, recommender: BlendedRecommender, taste_weight: float) -> None:
         self._index, self._recommender, self._taste_weight = index, recommender, taste_weight
-        if index.items != len(recommender.catalog.ids):
-            raise BundleError(f"search.npz: its length differs from the catalog's; {REMEDY}")
 
     @classmethod
     def load(cls, bundle: Path, recommender: BlendedRecommender) -> "ItemSearch":
@@ -36,7 +34,10 @@ class ItemSearch:
             BundleError: It is missing, corrupt, or of another catalog.
         """
         weight = setting(recommender.manifest, "search", "taste_weight")
-        return cls(SearchIndex.load(bundle / "search.npz"), recommender, weight)
+        index = SearchIndex.load(bundle / "search.npz")
+        if index.items != len(recommender.catalog.ids):
+            raise BundleError(f"{bundle / 'search.npz'}: its length differs from the catalog's; {REMEDY}")
+        return cls(index, recommender, weight)
 
     def search(
         self, query: str, history: History, now: int, k: int, allowed: Allowed | None = None

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from pipelines.domain import History, RankedList, Recommendation
 from pipelines.ranking.blended import Allowed, BlendedRecommender
 from pipelines.ranking.bundle import setting
-
-DAY_US = 86_400_000_000
+from pipelines.ranking.catalog import DAY_US
 
 
 class NewArrivals:

@@ -50,11 +50,8 @@ class SearchIndex:
         length = np.bincount(item, times, len(texts))
         holders = np.bincount(word, minlength=len(words))
         rarity = np.log1p((len(texts) - holders + 0.5) / (holders + 0.5))
-        norm = (
-            SATURATION * (1 - LENGTH + LENGTH * length / max(float(length.mean()), 1e-9))
-            if len(texts)
-            else length
-        )
+        mean = max(float(length.sum()) / max(len(texts), 1), 1e-9)
+        norm = SATURATION * (1 - LENGTH + LENGTH * length / mean)
         weight = rarity[word] * times * (SATURATION + 1) / (times + norm[item])
         order = np.lexsort((item, word))
         offsets = np.concatenate([[0], np.cumsum(holders)]).astype(np.int64)
@@ -91,10 +88,6 @@ class SearchIndex:
             np.maximum.at(best, self.item[rows], self.weight[rows])
             found += best
         return found
-
-    def holds(self, query: str) -> bool:
-        """Whether any item matches."""
-        return bool(self.score(query).any())
 
 
 _NONE = np.zeros(0, np.int64)

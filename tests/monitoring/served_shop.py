@@ -18,7 +18,6 @@ from pipelines.contracts.sifting import Sifted
 from pipelines.features.shopper import CONTEXT_FEATURES, HISTORY_FEATURES
 from pipelines.landing import Accepted, Batch, Landing
 from pipelines.ranking.bundle import seal, write_arrays
-from pipelines.ranking.fitting.assembly import NO_SCENARIOS
 from pipelines.releases.rehearsal import set_clock
 from pipelines.settings import CHECKOUT, Settings
 from pipelines.stages.blend_candidate import bundle_code
@@ -26,7 +25,7 @@ from pipelines.weeks import to_micros
 from serving.clock import ServingClock
 from serving.environment import Environment
 from serving.plane import DataPlane
-from tests.serving.tiny_bundle import IDS, write_tiny_bundle
+from tests.serving.tiny_bundle import IDS, SCENARIOS, write_tiny_bundle
 
 START = datetime(2017, 10, 2, 4, tzinfo=UTC)
 """The shop's first moment; hours count from it."""
@@ -56,7 +55,7 @@ def write_bundle(path: Path, **edits: tuple[str, str]) -> Path:
         (path / "code" / target).parent.mkdir(parents=True, exist_ok=True)
         (path / "code" / target).write_text(text)
     rows = [{"system": system, "scale": scale, "weight": 1.0} for system, scale in BLEND]
-    seal(path, {"format": 1, "week": 44, **NO_SCENARIOS, "blends": {"blend": rows}})
+    seal(path, {"format": 1, "week": 44, **SCENARIOS, "blends": {"blend": rows}})
     return path
 
 

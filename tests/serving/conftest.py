@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.recommender import Recommender
 from tests.serving.plane_under_test import Plane, Starter, starter, stop_all
+from tests.serving.tiny_bundle import write_tiny_bundle
 
 
 @pytest.fixture
@@ -24,3 +26,11 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     plane.wait()
     yield plane
     stop_all(started)
+
+
+@pytest.fixture(scope="module")
+def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    """The tiny shop behind its front door, without a process."""
+    folder = tmp_path_factory.mktemp("bundle")
+    write_tiny_bundle(folder)
+    return Recommender(folder)

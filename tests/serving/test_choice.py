@@ -16,7 +16,6 @@ from tests.serving.tiny_bundle import (
     IDS,
     NOW,
     tea_drinker,
-    write_tiny_bundle,
 )
 
 RECOMMEND, SIMILAR = "/v1/recommendations", "/v1/similar-items"
@@ -70,13 +69,6 @@ def test_only__refuses_what_it_does_not_know(plane: Plane, only: Any, said: str)
         status, answer = plane.ask("POST", path, asked | {"only": only})
         assert status == 400
         assert said in answer["message"]
-
-
-@pytest.fixture(scope="module")
-def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
-    folder = tmp_path_factory.mktemp("bundle")
-    write_tiny_bundle(folder)
-    return Recommender(folder)
 
 
 def some(values: list[str | None]) -> st.SearchStrategy[tuple[str, ...] | None]:

@@ -15,7 +15,7 @@ from serving.recommender import Choice, Recommender
 from serving.schemas import RefusalError
 from serving.tokens import check_token
 from tests.serving.plane_under_test import ADMIN_TOKEN, TOKEN, Plane, Starter, purchase
-from tests.serving.tiny_bundle import IDS, NOW, tea_drinker, write_tiny_bundle
+from tests.serving.tiny_bundle import IDS, NOW, tea_drinker
 
 ITEM = "/v1/items/50"
 
@@ -174,13 +174,6 @@ def test_put_item__under_load_no_answer_that_began_later_shows_it(start: Starter
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-@pytest.fixture(scope="module")
-def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
-    folder = tmp_path_factory.mktemp("bundle")
-    write_tiny_bundle(folder)
-    return Recommender(folder)
 
 
 @settings(max_examples=200)

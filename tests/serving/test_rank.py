@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from serving.recommender import Recommender
 from tests.serving.plane_under_test import Plane, Starter
-from tests.serving.tiny_bundle import IDS, NOW, tea_drinker, write_tiny_bundle
+from tests.serving.tiny_bundle import IDS, NOW, tea_drinker
 
 RANK = "/v1/rank"
 
@@ -58,13 +58,6 @@ def test_rank__refuses_what_is_no_list(plane: Plane, body: dict[str, Any], said:
     status, answer = plane.ask("POST", RANK, body)
     assert status == 400
     assert said in answer["message"]
-
-
-@pytest.fixture(scope="module")
-def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
-    folder = tmp_path_factory.mktemp("bundle")
-    write_tiny_bundle(folder)
-    return Recommender(folder)
 
 
 @settings(max_examples=200)

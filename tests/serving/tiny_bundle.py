@@ -18,6 +18,7 @@ BRANDS = ["National", "Own", "Own", None, "National", "Own"]
 NOW = 1_509_336_000_000_000  # 2017-10-30T04:00:00Z
 WEEK = 604_800_000_000
 DAY = WEEK // 7
+SCENARIOS = {"search": {"taste_weight": 0.5}, "new_arrivals": {"days": 28.0}}
 
 
 def write_tiny_bundle(path: Path) -> str:
@@ -48,16 +49,7 @@ def write_tiny_bundle(path: Path) -> str:
         {"system": "popularity", "scale": "share", "weight": 1.0},
         {"system": "personal_frequency_decayed", "scale": "share", "weight": 2.0},
     ]
-    return seal(
-        path,
-        {
-            "format": 1,
-            "week": 44,
-            "search": {"taste_weight": 0.5},
-            "new_arrivals": {"days": 28.0},
-            "blends": {"blend": blend},
-        },
-    )
+    return seal(path, {"format": 1, "week": 44, "blends": {"blend": blend}, **SCENARIOS})
 
 
 def tea_drinker(user_id: str = "1") -> History:

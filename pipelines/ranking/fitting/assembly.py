@@ -19,9 +19,6 @@ FORMAT = 1
 ABOUT = ("popularity", "reach", "kind", "first_sold_us", "sellable")
 
 
-NO_SCENARIOS = {"search": {"taste_weight": 0.0}, "new_arrivals": {"days": 28.0}}
-
-
 @dataclass(frozen=True)
 class Parts:
     """Where the parts of a fold are.
@@ -56,8 +53,8 @@ def assemble(
         out: The bundle's folder, replaced.
         code: Files of the code that scores with it: where each goes below ``code/``, and where it is.
         rules: What its lists have to keep.
-        scenarios: What ``search`` and ``new_arrivals`` go by.
         contracts: Version of the contract of each data set that it was learned under.
+        scenarios: What ``search`` and ``new_arrivals`` go by; a bundle without it cannot be served.
 
     Returns:
         The bundle's sha256.
@@ -84,7 +81,7 @@ def assemble(
             "blends": _rows(blends),
             "rules": asdict(rules),
             "contracts": dict(contracts or {}),
-            **(scenarios or NO_SCENARIOS),
+            **(scenarios or {}),
         },
     )
 
