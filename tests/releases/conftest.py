@@ -1,7 +1,7 @@
 """Fixtures of the release tests."""
 
 import pytest
-from endpoint_under_test import EndpointUnderTest, eventually, marked
+from endpoint_under_test import EndpointUnderTest, run_and_clear
 from postgres_under_test import PostgresUnderTest
 
 
@@ -13,16 +13,6 @@ def endpoint(tmp_path):
 @pytest.fixture
 def endpoint_on_postgres(tmp_path, postgres):
     yield from run_and_clear(EndpointUnderTest(tmp_path, postgres.new_database()))
-
-
-def run_and_clear(under_test):
-    yield under_test
-    under_test.stop()
-    try:
-        eventually(lambda: not marked(under_test.home), 20, "the end of every process")
-    finally:
-        for stray in marked(under_test.home):
-            stray.kill()
 
 
 @pytest.fixture(scope="session")

@@ -138,6 +138,16 @@ class EndpointUnderTest:
         self.ledger.close()
 
 
+def run_and_clear(under_test):
+    yield under_test
+    under_test.stop()
+    try:
+        eventually(lambda: not marked(under_test.home), 20, "the end of every process")
+    finally:
+        for stray in marked(under_test.home):
+            stray.kill()
+
+
 class Load:
     """Clients that keep their connections open and count every answer that is not a 200."""
 

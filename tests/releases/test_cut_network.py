@@ -5,8 +5,7 @@ import signal
 import time
 
 import pytest
-from conftest import run_and_clear
-from endpoint_under_test import EndpointUnderTest, Load, eventually
+from endpoint_under_test import EndpointUnderTest, Load, eventually, run_and_clear
 from test_release_faults import asked, begin, end_well
 from test_switch import Shop
 from wire_under_test import Wire
