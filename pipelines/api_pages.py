@@ -19,11 +19,13 @@ OpenAPI document. Every list names the step of the fallback chain that made it (
 and a reason for each item. Every request below is sent to a real endpoint by the tests.
 
 A request is refused with a JSON body of `error`, a word for programs, and `message`, a sentence that names the field.
-Unknown fields are refused. Two routes ask for a token, which `shoploop up` has made:
+Unknown fields are refused.
+
+Two routes always ask for a key, which `shoploop up` has made; on this machine alone, the others need none.
+`shoploop keys` makes more of them, each for what it is for: [who may ask](keys.md).
 
 ```console
-$ token() { python3 -c "import json; print(json.load(open('.shoploop/secrets.json'))['$1'])"; }
-$ export SHOPLOOP_ADMIN_TOKEN=$(token admin_token) SHOPLOOP_EVENTS_TOKEN=$(token events_token)
+$ export SHOPLOOP_KEY=$(python3 -c "import json; print(json.load(open('.shoploop/secrets.json'))['admin_token'])")
 ```"""
 
 

@@ -17,6 +17,7 @@ from pipelines.commands import (
     fetch,
     garbage,
     gate,
+    keys,
     land,
     quarantine,
     recommend,
@@ -59,6 +60,7 @@ app.command()(backup.restore)
 app.add_typer(quarantine.app)
 app.add_typer(releases.app)
 app.add_typer(gate.app)
+app.add_typer(keys.app)
 source.app.command("example")(source_example.example)
 app.add_typer(source.app)
 app.add_typer(features.app)

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT_FIELDS = ("port_airflow", "port_mlflow", "port_endpoint")
 
 
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     airflow_url: str = ""
     endpoint_url: str = ""
     alert_webhook: str = ""
+    open_scopes: str = ""
     airflow_database_url: str = ""
     feature_builds: Path | None = None
     spark_master: str = "local[*]"
@@ -101,6 +103,16 @@ class Settings(BaseSettings):
     def secrets_file(self) -> Path:
         """Passwords made on first start."""
         return self.home / "secrets.json"
+
+    @property
+    def keys_file(self) -> Path:
+        """Keys of the endpoint, by their hashes."""
+        return self.home / "keys.json"
+
+    @property
+    def open_to_all(self) -> str:
+        """What the endpoint answers without a key: on this machine alone all but what changes things."""
+        return self.open_scopes or ("read,events" if self.host in LOOPBACK else "none")
 
     @property
     def stack_file(self) -> Path:

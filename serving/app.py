@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from serving import pages
 from serving.environment import Environment
+from serving.keys import Keys, open_scopes, own_tokens
 from serving.plane import DataPlane, new_request_id
 from serving.routes import ROUTES, Route
 from serving.schemas import MAX_BODY_BYTES, ErrorAnswer, RefusalError
-from serving.tokens import check_token
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,6 +28,15 @@ JSON_TYPE = b"application/json"
 
 logger = logging.getLogger("serving")
 encoder = msgspec.json.Encoder()
+
+
+class Answer(NamedTuple):
+    """What is sent; ``retry_after`` in seconds, 0 for none."""
+
+    status: int
+    kind: bytes
+    body: bytes
+    retry_after: float = 0.0
 
 
 class DisconnectError(Exception):
@@ -44,6 +54,7 @@ class App:
         self._environment = environment
         self._plane: DataPlane | None = None
         self._draining = False
+        self._keys = Keys(environment.keys_file, own_tokens(environment), open_scopes(environment))
         self._routes: dict[tuple[str, str], Route | pages.Page] = {
             **{("GET", path): page for path, page in pages.PAGES.items()},
             **{(route.method, route.path): route for route in ROUTES},
@@ -81,45 +92,47 @@ class App:
         request_id = _request_id(scope)
         path, named = self._known_path(scope["path"])
         try:
-            status, kind, body = await self._respond(self._plane, scope, receive, request_id, path, named)
+            answer = await self._respond(self._plane, scope, receive, request_id, path, named)
         except DisconnectError:
             return
-        await _send(send, status, kind, body, request_id, self._extra_headers(path, status))
-        self._plane.metrics.requests.labels(path, status).inc()
+        extra = self._extra_headers(path, answer.status, answer.retry_after)
+        await _send(send, answer.status, answer.kind, answer.body, request_id, extra)
+        self._plane.metrics.requests.labels(path, answer.status).inc()
         self._plane.metrics.seconds.labels(path).observe(time.perf_counter() - started)
 
-    def _extra_headers(self, path: str, status: int) -> list[tuple[bytes, bytes]]:
+    def _extra_headers(self, path: str, status: int, retry_after: float) -> list[tuple[bytes, bytes]]:
         extra = [(b"connection", b"close")] if self._draining else []
+        if retry_after:
+            extra.append((b"retry-after", str(math.ceil(retry_after)).encode()))
         if status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
         return [*extra, (b"allow", self._allowed[path])] if status == 405 else extra
 
     async def _respond(
         self, plane: DataPlane, scope: Message, receive: Receive, request_id: str, path: str, named: list[str]
-    ) -> tuple[int, bytes, bytes]:
+    ) -> Answer:
         try:
             route = self._route(scope, path)
             if isinstance(route, pages.Page):
-                return 200, route.kind, route.body
+                return Answer(200, route.kind, route.body)
             if self._draining and route.path == "/readyz":
                 raise RefusalError(503, "draining", "The process is about to stop")
             if route.needs:
-                token: str = getattr(self._environment, route.needs)
-                check_token(_header(scope, b"authorization"), token, f"SHOPLOOP_{route.needs.upper()}")
+                self._keys.check(_header(scope, b"authorization"), route.needs)
             body = await _read(scope, receive) if route.request else scope["query_string"]
             answer = await getattr(plane, route.handler)(body, request_id, *named)
         except RefusalError as refused:
             answer = ErrorAnswer(refused.error, refused.message, request_id)
-            return refused.status, JSON_TYPE, encoder.encode(answer)
+            return Answer(refused.status, JSON_TYPE, encoder.encode(answer), refused.retry_after)
         except DisconnectError:
             raise
         except Exception:
             logger.exception("request %s failed", request_id)
             answer = ErrorAnswer("internal_error", "This is a defect; the log has the request id", request_id)
-            return 500, JSON_TYPE, encoder.encode(answer)
+            return Answer(500, JSON_TYPE, encoder.encode(answer))
         if isinstance(answer, bytes):
-            return 200, route.kind, answer
-        return 200, JSON_TYPE, encoder.encode(answer)
+            return Answer(200, route.kind, answer)
+        return Answer(200, JSON_TYPE, encoder.encode(answer))
 
     def _known_path(self, asked: str) -> tuple[str, list[str]]:
         """The path of a route, and what the request names by it; ``unknown`` for any other."""

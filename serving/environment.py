@@ -20,8 +20,10 @@ class Environment(msgspec.Struct, frozen=True):
         clock_file: The recorded shop clock; without one the shop lives in real time.
         bundle: Folder of the model bundle.
         release_id: Name of the release, shown in every answer.
-        events_token: Who reads the event log has to send it; without one nobody can read it.
-        admin_token: Who changes what is shown has to send it; without one nobody can.
+        events_token: A key to read the event log with.
+        admin_token: A key to change what is shown with.
+        keys_file: Further keys, by their hashes, each with its scopes; may change while the process runs.
+        open_scopes: What needs no key: of ``read`` and ``events``, separated by commas, or ``none``.
         variant: Which arm of an experiment this process is, shown in every answer.
         variant_file: Where that can change while the process runs; its first word goes before ``variant``.
         mirror_file: Where the address of a candidate stands that is asked the same, for comparison; none by default.
@@ -38,11 +40,21 @@ class Environment(msgspec.Struct, frozen=True):
     release_id: str = "unreleased"
     events_token: str = ""
     admin_token: str = ""
+    keys_file: Path | None = None
+    open_scopes: str = "read,events"
     variant: str = "champion"
     variant_file: Path | None = None
     mirror_file: Path | None = None
     served_features_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
     served_features_mib: Annotated[int, Meta(ge=1)] = 256
+
+    def __post_init__(self) -> None:
+        """Refuse to open what must stay closed: it changes what shoppers see, or tells what they did."""
+        if self.open_scopes != "none" and (strange := {*self.open_scopes.split(",")} - {"read", "events"}):
+            found = ", ".join(map(repr, sorted(strange)))
+            raise ValueError(
+                f"open_scopes: expected `read`, `events`, `read,events` or `none`; found {found}"
+            )
 
     @property
     def impressions_file(self) -> Path:

@@ -19,7 +19,7 @@ MAX_ANSWER = 1 << 20
 PLACES = 10
 HEAD = (
     "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {size}\r\n"
-    "connection: close\r\n\r\n"
+    "connection: close\r\n{key}\r\n"
 )
 
 
@@ -37,11 +37,13 @@ class Mirror:
     Args:
         file: Holds the address of the candidate's data plane, nothing while there is none.
         metrics: Where outcomes are counted.
+        token: To ask with, where the shop asks for keys.
     """
 
-    def __init__(self, file: Path | None, metrics: Metrics) -> None:
+    def __init__(self, file: Path | None, metrics: Metrics, token: str = "") -> None:
         self._address = WatchedWord(file, "", form=ADDRESS)
         self._metrics = metrics
+        self._key = f"authorization: Bearer {token}\r\n" if token else ""
         self._under_way: set[asyncio.Task[None]] = set()
         self._answer = msgspec.json.Decoder(_Answer)
 
@@ -66,7 +68,7 @@ class Mirror:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(SECONDS):
-                found = self._answer.decode(await _ask(address, body))
+                found = self._answer.decode(await _ask(address, body, self._key))
         except (OSError, TimeoutError, ValueError):  # msgspec's errors are ValueErrors
             self._metrics.mirrored.labels("failed").inc()
             return
@@ -77,7 +79,7 @@ class Mirror:
         self._metrics.mirrored_alike.inc(len(ours & theirs) / max(len(ours), 1))
 
 
-async def _ask(address: str, body: bytes) -> bytes:
+async def _ask(address: str, body: bytes, key: str) -> bytes:
     """The body of a good answer.
 
     Raises:
@@ -87,7 +89,8 @@ async def _ask(address: str, body: bytes) -> bytes:
     host, port = address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        writer.write(HEAD.format(path=SHADOW_PATH, address=address, size=len(body)).encode() + body)
+        question = HEAD.format(path=SHADOW_PATH, address=address, size=len(body), key=key)
+        writer.write(question.encode() + body)
         await writer.drain()
         answer = b""
         while part := await reader.read(1 << 16):

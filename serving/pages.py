@@ -12,6 +12,8 @@ from serving.routes import ROUTES, Route
 from serving.schemas import ErrorAnswer
 
 VERSION = "1.0.0"
+OPEN = ("read", "events")
+"""Scopes that need no key where the shop has not closed them."""
 CONTENT_SECURITY_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 REFERENCE = "#/components/schemas/{name}"
 
@@ -40,7 +42,7 @@ def openapi() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
 
@@ -58,7 +60,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.parameter:
         operation["parameters"] = [_path_parameter(route.parameter)]
     if route.needs:
-        operation["security"] = [{"token": []}]
+        operation["security"] = [{"key": []}, *([{}] if route.needs in OPEN else [])]
     for status, meaning in route.refusals.items():
         operation["responses"][str(status)] = {"description": meaning, "content": _content(ErrorAnswer, None)}
     if route.request is not None:
@@ -184,8 +186,8 @@ def curl(route: Route, sent: Any) -> str:
     command = f"curl -s http://127.0.0.1:3000{route.path}"
     if route.method == "PUT":
         command = command.replace("-s", "-s -X PUT").replace("{item_id}", "1029743")
-    if route.needs:
-        command += f" \\\n  -H 'Authorization: Bearer '$SHOPLOOP_{route.needs.upper()}"
+    if route.needs and route.needs not in OPEN:
+        command += " \\\n  -H 'Authorization: Bearer '$SHOPLOOP_KEY"
     return command if sent is None else f"{command} \\\n  -d '{json.dumps(sent)}'"
 
 

@@ -81,7 +81,7 @@ class DataPlane:
             environment.served_features_mib,
         )
         self.metrics = Metrics()
-        self._mirror = Mirror(environment.mirror_file, self.metrics)
+        self._mirror = Mirror(environment.mirror_file, self.metrics, environment.admin_token)
         self._recommender, self._fault = _load(environment)
         self.metrics.ready.set(self._recommender is not None)
 

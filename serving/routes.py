@@ -1,10 +1,11 @@
 """Every route once: the server, the OpenAPI document and the docs page are made from this table."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from serving.event_log import EventsQuery
+from serving.keys import Scope
 from serving.mirror import SHADOW_PATH
 from serving.schemas import (
     ComplementsRequest,
@@ -34,8 +35,7 @@ class Route(msgspec.Struct, frozen=True):
         example: A request body and the answer it may get.
         refusals: Status codes beside 200 and what they mean here.
         query: Type of the query string, None where there is none.
-        needs: Field of the environment with the token that ``Authorization: Bearer <token>`` has to hold; none is asked
-            for without.
+        needs: Scope that a key has to have, where the scope is not open; empty for what everybody may.
         parameter: What the last part of the path names, in braces there; empty for a path that is as it stands.
         kind: Content type of an answer that is bytes.
     """
@@ -49,20 +49,22 @@ class Route(msgspec.Struct, frozen=True):
     example: tuple[Any, Any] = (None, None)
     refusals: dict[int, str] = {}
     query: Any = None
-    needs: str = ""
+    needs: Scope | Literal[""] = ""
     parameter: str = ""
     kind: bytes = b"text/plain; version=0.0.4; charset=utf-8"
 
 
+_KEY_REFUSALS = {
+    401: "No key was given, or one that is not known.",
+    403: "The key is for something else, or nobody has one for this.",
+    429: "The key asks more often than it may; the header `Retry-After` says when to ask again.",
+}
 _BODY_REFUSALS = {
+    **_KEY_REFUSALS,
     400: "Not JSON, or a field is unknown, missing, or of the wrong type or range; the message says.",
     408: "The body did not arrive in time.",
     413: "The body or the batch is too large.",
     503: "There is no usable model; the message names the file.",
-}
-_NOBODY = {
-    401: "The token is missing or wrong.",
-    403: "Nobody may do this here: the variable with the token is not set.",
 }
 _NOT_READY = {503: "There is no usable model; the message names the file."}
 _ITEM = RecommendedItem("1029743", "FLUID MILK WHITE ONLY, National, 1 GA", 1.8421, "you bought it 12 times")
@@ -95,68 +97,68 @@ ROUTES = (
         "POST", "/v1/recommendations", "recommendations",
         "Items for one shopper, best first, each with its reason.",
         RecommendationsRequest, RecommendationsAnswer,
-        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS,
+        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", SHADOW_PATH, "shadow_recommendations",
         "The same for a shopper who is not shown it: nothing is logged. A candidate is compared by it.",
         RecommendationsRequest, RecommendationsAnswer,
-        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS,
+        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/similar-items", "similar_items",
         "Items bought in the same baskets as one item.",
         SimilarItemsRequest, RecommendationsAnswer,
-        ({"item_id": "1029743", "k": 10}, _list("cooccurrence", _SIMILAR)), _BODY_REFUSALS,
+        ({"item_id": "1029743", "k": 10}, _list("cooccurrence", _SIMILAR)), _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/complements", "complements",
         "Items that complete a basket, with how often they were bought together and how much oftener than by chance.",
         ComplementsRequest, RecommendationsAnswer,
-        ({"items": ["1029743", "1106523"], "k": 10}, _list("complements", _COMPLEMENT)), _BODY_REFUSALS,
+        ({"items": ["1029743", "1106523"], "k": 10}, _list("complements", _COMPLEMENT)), _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/new-arrivals", "new_arrivals",
         "Items that are new in the shop and to the shopper, with how long they are and how often they were bought.",
         NewArrivalsRequest, RecommendationsAnswer,
-        ({"user_id": "1", "k": 10}, _list("blend", _NEW)), _BODY_REFUSALS,
+        ({"user_id": "1", "k": 10}, _list("blend", _NEW)), _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/rank", "rank",
         "A list of the shop's own in the order that suits one shopper; what is hidden or out of stock is left out.",
         RankRequest, RecommendationsAnswer,
-        ({"user_id": "1", "items": ["1106523", "1029743"]}, _list("blend", _ITEM)), _BODY_REFUSALS,
+        ({"user_id": "1", "items": ["1106523", "1029743"]}, _list("blend", _ITEM)), _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/search", "search",
         "Items that match what a shopper typed, in the order that suits the shopper.",
         SearchRequest, RecommendationsAnswer,
-        ({"query": "milk", "user_id": "1", "k": 10}, _list("search", _ITEM)), _BODY_REFUSALS,
+        ({"query": "milk", "user_id": "1", "k": 10}, _list("search", _ITEM)), _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/events", "events",
         "Log one event or a list of up to 1,000; idempotent by event_id, answered once they are on disk.",
         PostedEvent | list[PostedEvent], EventsAnswer,
         (_EVENT, EventsAnswer("6f1c2e", accepted=1, duplicates=0)),
-        {**_BODY_REFUSALS, 503: "The event log cannot be written; nothing was stored."},
+        {**_BODY_REFUSALS, 503: "The event log cannot be written; nothing was stored."}, needs="events",
     ),
     Route(
         "GET", "/v1/events", "event_log",
         "The event log after a sequence number, in the order of arrival: one event a line, with its `seq`.",
         refusals={
             400: "A parameter is unknown or out of range; the message says.",
-            **_NOBODY,
+            **_KEY_REFUSALS,
             503: "The log cannot be read at the moment.",
         },
-        query=EventsQuery, needs="events_token", kind=b"application/x-ndjson",
+        query=EventsQuery, needs="log", kind=b"application/x-ndjson",
     ),
     Route(
         "PUT", "/v1/items/{item_id}", "put_item",
         "Say what is so of one item. What is hidden or out of stock is in no list of any kind from the next answer on.",
         PutItem, PutItemAnswer,
         ({"stock": 0}, PutItemAnswer("6f1c2e", "1029743", is_shown=False)),
-        {**_BODY_REFUSALS, **_NOBODY, 503: "It cannot be written; nothing has changed."},
-        needs="admin_token", parameter="item_id",
+        {**_BODY_REFUSALS, 503: "It cannot be written; nothing has changed."},
+        needs="admin", parameter="item_id",
     ),
     Route(
         "GET", "/v1/release", "release", "Which release and model answer here.",

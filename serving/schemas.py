@@ -252,11 +252,12 @@ class RefusalError(Exception):
         status: HTTP status, 4xx, or 503 while there is no model.
         error: A word for programs.
         message: A sentence for people, naming the field.
+        retry_after: Seconds after which the same may be let through; 0 where waiting does not help.
     """
 
-    def __init__(self, status: int, error: str, message: str) -> None:
+    def __init__(self, status: int, error: str, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
-        self.status, self.error, self.message = status, error, message
+        self.status, self.error, self.message, self.retry_after = status, error, message, retry_after
 
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {

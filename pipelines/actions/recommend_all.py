@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from serving.state import ShopperState
 # The road of a candidate that is compared: the same list, and no impression of what nobody was shown yet.
 PATH = "/v1/shadow/recommendations"
 AT_ONCE, TOGETHER = 4, 2000
+NO_KEY: Mapping[str, str] = {}
 PROGRESS_SECONDS = 2.0
 SCHEMA = pa.schema(
     [
@@ -62,7 +63,9 @@ class Campaign:
         return f"{self.shoppers:,} shoppers in {self.file}, by {made_by}, in {self.seconds:.0f} s{changed}"
 
 
-def recommend_all(settings: Settings, out: Path, k: int, say: Callable[[str], None]) -> Campaign:
+def recommend_all(
+    settings: Settings, out: Path, k: int, say: Callable[[str], None], headers: Mapping[str, str] = NO_KEY
+) -> Campaign:
     """Write ``k`` items for each shopper of whom the endpoint has a history.
 
     Args:
@@ -70,6 +73,7 @@ def recommend_all(settings: Settings, out: Path, k: int, say: Callable[[str], No
         out: The file; replaced as a whole.
         k: Places of each list.
         say: Told how far it is.
+        headers: With a key, where the endpoint asks for one.
 
     Raises:
         CampaignError: Nobody is known, or the endpoint does not answer. What was at ``out`` stays.
@@ -88,7 +92,7 @@ def recommend_all(settings: Settings, out: Path, k: int, say: Callable[[str], No
 
     def write(file: Path) -> None:
         with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-            for rows in _pages(settings, user_ids, k, say):
+            for rows in _pages(settings, user_ids, k, say, headers):
                 releases.update(dict.fromkeys(row["release"] for row in rows))
                 writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
 
@@ -97,12 +101,14 @@ def recommend_all(settings: Settings, out: Path, k: int, say: Callable[[str], No
 
 
 def _pages(
-    settings: Settings, user_ids: list[str], k: int, say: Callable[[str], None]
+    settings: Settings, user_ids: list[str], k: int, say: Callable[[str], None], headers: Mapping[str, str]
 ) -> Iterator[list[dict[str, Any]]]:
     """Rows of some thousand shoppers at a time, in the order of the shoppers."""
     tell_at = time.monotonic() + PROGRESS_SECONDS
     with (
-        httpx.Client(base_url=settings.endpoint, timeout=30, trust_env=False) as client,
+        httpx.Client(
+            base_url=settings.endpoint, headers=dict(headers), timeout=30, trust_env=False
+        ) as client,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         for first in range(0, len(user_ids), TOGETHER):

@@ -61,11 +61,12 @@ def recommend_all(
     from pipelines.actions.recommend_all import recommend_all as action
     from pipelines.run_facts import write_result
     from pipelines.settings import settings
+    from pipelines.stack.endpoint_keys import key_header
 
     file = settings().campaigns / f"{workspace.resolve().name}.parquet"
     with failures_in_words():
         try:
-            made = action(settings(), file, k, say)
+            made = action(settings(), file, k, say, key_header(settings()))
         except CampaignError as error:
             fail(str(error))
     write_result(

@@ -43,10 +43,11 @@ def recommend(
 def _ask_for_all(out: Path, k: int) -> None:
     from pipelines.actions.recommend_all import CampaignError, recommend_all
     from pipelines.settings import settings
+    from pipelines.stack.endpoint_keys import key_header
     from pipelines.tables import StorageError
 
     try:
-        say(recommend_all(settings(), out, k, whisper).message)
+        say(recommend_all(settings(), out, k, whisper, key_header(settings())).message)
     except (CampaignError, StorageError) as error:
         fail(str(error))
 
@@ -60,10 +61,11 @@ def ask(user_id: str, k: int) -> dict[str, Any]:
     import httpx
 
     from pipelines.settings import settings
+    from pipelines.stack.endpoint_keys import key_header
 
-    url = f"{settings().endpoint}/v1/recommendations"
+    url, body = f"{settings().endpoint}/v1/recommendations", {"user_id": user_id, "k": k}
     try:
-        answer = httpx.post(url, json={"user_id": user_id, "k": k}, timeout=30, trust_env=False)
+        answer = httpx.post(url, json=body, headers=key_header(settings()), timeout=30, trust_env=False)
     except httpx.HTTPError as error:
         raise EndpointError(
             f"The endpoint does not answer at {url} ({error}); run `shoploop status`, then `shoploop up`"

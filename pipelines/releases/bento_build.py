@@ -19,6 +19,8 @@ IMAGE_ENVIRONMENT = {
     "SHOPLOOP_DATA_PORT": "3000",
     "BENTOML_PORT": "3001",
     "SHOPLOOP_STATE_FILE": "/home/bentoml/state/shopper.db",
+    # Who can reach a container is not known here: it says who may ask.
+    "SHOPLOOP_OPEN_SCOPES": "none",
     "BENTOML_DO_NOT_TRACK": "True",
 }
 

@@ -298,6 +298,8 @@ def _environment(configuration: Settings, folder: Path) -> dict[str, str]:
         "SHOPLOOP_HOME": home,
         "BENTOML_HOME": str(configuration.bentoml_home.resolve()),
         "BENTOML_DO_NOT_TRACK": "True",
+        "SHOPLOOP_KEYS_FILE": str(configuration.keys_file.resolve()),
+        "SHOPLOOP_OPEN_SCOPES": configuration.open_to_all,
         MARK: str(folder),
     }
 

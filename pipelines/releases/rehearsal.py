@@ -99,6 +99,7 @@ class BentoOnTrial:
             "SHOPLOOP_CLOCK_FILE": str(self.folder / "clock.json"),
             "SHOPLOOP_RELEASE_ID": "rehearsal",
             "SHOPLOOP_VARIANT": "rehearsal",
+            "SHOPLOOP_OPEN_SCOPES": "read,events",
         }
 
     def wait_ready(self, seconds: float) -> float:

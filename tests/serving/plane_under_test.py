@@ -100,7 +100,12 @@ Starter = Callable[..., Plane]
 def starter(root: Path, started: list[Plane]) -> Starter:
     """A function that starts data planes below ``root``."""
 
-    def start(command: list[str] | None = None, bundle: bool = True, **options: Any) -> Plane:
+    def start(
+        command: list[str] | None = None,
+        bundle: bool = True,
+        open_scopes: str = "read,events",
+        **options: Any,
+    ) -> Plane:
         folder = root / "plane"
         folder.mkdir(exist_ok=True)
         if bundle:
@@ -121,6 +126,8 @@ def starter(root: Path, started: list[Plane]) -> Starter:
             "SHOPLOOP_RELEASE_ID": "r-44-tiny",
             "SHOPLOOP_EVENTS_TOKEN": TOKEN,
             "SHOPLOOP_ADMIN_TOKEN": ADMIN_TOKEN,
+            "SHOPLOOP_KEYS_FILE": str(folder / "keys.json"),
+            "SHOPLOOP_OPEN_SCOPES": open_scopes,
         }
         with (folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(

@@ -73,7 +73,7 @@ def test_image__serves_recommendations(container: str, tmp_path: Path) -> None:
     # chroot isolation shares the host's network: 3000 as shipped when it is free, else another.
     busy = Plane(None, tmp_path, 3000)  # type: ignore[arg-type]
     ports = [] if _refuses(busy) else [f"SHOPLOOP_DATA_PORT={free_ports(1)[0]}"]
-    settings = [f"BENTOML_PORT={free_ports(1)[0]}", *ports]
+    settings = [f"BENTOML_PORT={free_ports(1)[0]}", "SHOPLOOP_OPEN_SCOPES=read,events", *ports]
     command = [
         "buildah",
         "run",

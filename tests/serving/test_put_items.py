@@ -12,8 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.recommender import Choice, Recommender
-from serving.schemas import RefusalError
-from serving.tokens import check_token
 from tests.serving.plane_under_test import ADMIN_TOKEN, TOKEN, Plane, Starter, purchase
 from tests.serving.tiny_bundle import IDS, NOW, tea_drinker
 
@@ -117,17 +115,13 @@ def test_put_item__refuses_too_long_an_id_and_none(plane: Plane) -> None:
     assert plane.put("")[0] == 404
 
 
-@pytest.mark.parametrize("header", [{}, {"authorization": f"Bearer {TOKEN}"}, {"authorization": ADMIN_TOKEN}])
-def test_put_item__asks_for_the_token_of_the_shop(plane: Plane, header: dict[str, str]) -> None:
-    status, answer = plane.ask("PUT", ITEM, {"hidden": True}, header)
-    assert (status, answer["error"]) == (401, "unauthorized")
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [({}, 401), ({"authorization": f"Bearer {TOKEN}"}, 403), ({"authorization": ADMIN_TOKEN}, 401)],
+)
+def test_put_item__asks_for_a_key_of_the_shop(plane: Plane, header: dict[str, str], status: int) -> None:
+    assert plane.ask("PUT", ITEM, {"hidden": True}, header)[0] == status
     assert "50" in listed(plane.recommend("1"))
-
-
-def test_check_token__lets_nobody_through_where_none_is_set() -> None:
-    with pytest.raises(RefusalError, match="SHOPLOOP_ADMIN_TOKEN") as refused:
-        check_token(b"Bearer ", "", "SHOPLOOP_ADMIN_TOKEN")
-    assert refused.value.status == 403
 
 
 def test_put_item__that_cannot_be_written_says_so_and_what_was_known_goes_on(start: Starter) -> None:
