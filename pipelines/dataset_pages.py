@@ -33,6 +33,10 @@ MEASURED = {
     "night_share_limit": ("share of a week's baskets", 0.0, 0.0148),
     "repeated_share_limit": ("share of a week's purchases", 0.0, 0.0),
     "repriced_share_low": ("weeks 10 to 53, times the median share before", 0.64, 1.32),
+    "price_level_limit": ("weeks 2 to 53, times the price of the week before, at the median", 1.0, 1.0),
+    "baskets_per_shopper_limit": ("weeks 5 to 53, times the median before", 0.94, 1.08),
+    "busiest_shopper_limit": ("share of a week's purchases", 0.0043, 0.0275),
+    "hidden_share_limit": ("share of a week's purchases", 0.0084, 0.0159),
 }
 VERSIONS = """## Versions
 

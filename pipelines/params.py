@@ -44,6 +44,10 @@ class ValidateData(Section):
     night_share_limit: float = Field(gt=0, le=1)
     repeated_share_limit: float = Field(ge=0, le=1)
     repriced_share_low: float = Field(ge=0, le=1)
+    price_level_limit: float = Field(gt=1)
+    baskets_per_shopper_limit: float = Field(gt=1)
+    busiest_shopper_limit: float = Field(gt=0, le=1)
+    hidden_share_limit: float = Field(ge=0, le=1)
 
 
 class SplitWeeks(Section):

@@ -50,6 +50,30 @@ from prices as now join prices as earlier on now.item_id = earlier.item_id and e
 group by all order by all
 """
 
+PRICE_LEVELS = """
+with prices as (
+    select week, item_id, median(value / quantity) as price
+    from told where event_type = 'purchase' and quantity > 0 and value > 0 group by all
+)
+select now.week, median(now.price / earlier.price), count(*)
+from prices as now join prices as earlier on now.item_id = earlier.item_id and earlier.week = now.week - 1
+group by all order by all
+"""
+BASKETS = """
+select week, count(distinct basket_id), count(distinct user_id) from told
+where event_type = 'purchase' and basket_id is not null and user_id is not null group by all order by all
+"""
+BUSIEST = """
+with lines as (select week, user_id, count(*) as lines from told where event_type = 'purchase' group by all)
+select week, arg_max(user_id, (lines, user_id)) filter (user_id is not null),
+    coalesce(max(lines) filter (user_id is not null), 0), sum(lines)::bigint
+from lines group by all order by all
+"""
+HIDDEN = """
+select week, count(*) filter (not recommendable), count(*) from told join catalog using (item_id)
+where event_type = 'purchase' group by all order by all
+"""
+
 
 @dataclass(frozen=True)
 class LandedWeeks:
@@ -79,6 +103,10 @@ class WeekCounts:
         hours: Baskets by hour of the shop's day.
         repeated: Purchases that another one equals in all but the event id, and all purchases.
         repriced: Items whose median price is not that of the week before, and all that were sold in both.
+        price_levels: Median over these items of the price divided by that of the week before, and how many they are.
+        baskets: Baskets, and shoppers that have one.
+        busiest: The shopper with most purchases, how many these are, and how many all are.
+        hidden: Purchases of items that must not be recommended, and of all items that the catalog knows.
     """
 
     events: dict[int, int] = field(default_factory=dict)
@@ -87,6 +115,10 @@ class WeekCounts:
     hours: dict[int, Mix] = field(default_factory=dict)
     repeated: dict[int, Part] = field(default_factory=dict)
     repriced: dict[int, Part] = field(default_factory=dict)
+    price_levels: dict[int, tuple[float, int]] = field(default_factory=dict)
+    baskets: dict[int, Part] = field(default_factory=dict)
+    busiest: dict[int, tuple[str, int, int]] = field(default_factory=dict)
+    hidden: dict[int, Part] = field(default_factory=dict)
 
 
 def count_weeks(landed: LandedWeeks, calendar: ShopCalendar) -> WeekCounts:
@@ -113,6 +145,10 @@ def count_weeks(landed: LandedWeeks, calendar: ShopCalendar) -> WeekCounts:
             hours=_mixes(rows(HOURS, timezone=calendar.timezone.key)),
             repeated={week: (part, whole) for week, part, whole in rows(REPEATED)},
             repriced={week: (part, whole) for week, part, whole in rows(REPRICED)},
+            price_levels={week: (change, items) for week, change, items in rows(PRICE_LEVELS)},
+            baskets={week: (part, whole) for week, part, whole in rows(BASKETS)},
+            busiest={week: (user, part, whole) for week, user, part, whole in rows(BUSIEST)},
+            hidden={week: (part, whole) for week, part, whole in rows(HIDDEN)},
         )
 
 

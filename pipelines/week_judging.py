@@ -2,6 +2,12 @@
 
 import pyarrow.compute as pc
 
+from pipelines.contracts.week_levels import (
+    baskets_faults,
+    busiest_faults,
+    hidden_faults,
+    price_level_faults,
+)
 from pipelines.contracts.week_rules import (
     freshness_faults,
     hours_faults,
@@ -26,7 +32,7 @@ def week_faults(landed: LandedWeeks, calendar: ShopCalendar, limits: ValidateDat
 
 
 def unlike_faults(landed: LandedWeeks, calendar: ShopCalendar, limits: ValidateData) -> list[str]:
-    """What makes these weeks unlike those before: volume, mix, hours, lines told twice, prices that stand still."""
+    """What makes these weeks unlike those before: volume, mix, hours, lines told twice, prices, shoppers, catalog."""
     counts, weeks = count_weeks(landed, calendar), landed.weeks
     low, high = limits.week_volume_share_low, limits.week_volume_share_high
     return [
@@ -37,4 +43,8 @@ def unlike_faults(landed: LandedWeeks, calendar: ShopCalendar, limits: ValidateD
         *night_faults(counts.hours, weeks, limits.night_share_limit),
         *repeated_faults(counts.repeated, weeks, limits.repeated_share_limit),
         *repriced_faults(counts.repriced, weeks, limits.repriced_share_low),
+        *price_level_faults(counts.price_levels, weeks, limits.price_level_limit),
+        *baskets_faults(counts.baskets, weeks, limits.baskets_per_shopper_limit),
+        *busiest_faults(counts.busiest, weeks, limits.busiest_shopper_limit),
+        *hidden_faults(counts.hidden, weeks, limits.hidden_share_limit),
     ]

@@ -9,6 +9,8 @@ WEEKS_COMPARED = 4
 PRICE_WEEKS = 8
 """Prices that stood still for up to four weeks do not become usual among so many."""
 NIGHT_HOURS = range(2, 6)
+FEWEST = 100
+"""Shoppers, or items sold in two weeks in a row, of which a mean or a median says something."""
 
 READABLE = BatchRule("readable", "the file opens and can be read to its end")
 COLUMNS = BatchRule("columns", "every column that may not be null is there, and no unknown column is")
@@ -71,6 +73,31 @@ REPRICED = BatchRule(
     f"was usual in the {PRICE_WEEKS} weeks before have another median price: else prices are out of "
     "date",
     ("repriced_share_low",),
+)
+PRICE_LEVEL = BatchRule(
+    "price_level",
+    "of the items sold in a landed week and in the one before it, the median price changed by a factor of at most "
+    f"{{price_level_limit}} either way, where these are {FEWEST} or more: else values are told in another unit",
+    ("price_level_limit",),
+)
+BASKETS_PER_SHOPPER = BatchRule(
+    "baskets_per_shopper",
+    "a shopper of a landed week has as many baskets as the median of the "
+    f"{WEEKS_COMPARED} weeks before it, by a factor of at most {{baskets_per_shopper_limit}} either way, where they "
+    f"are {FEWEST} or more: else shoppers were merged or split",
+    ("baskets_per_shopper_limit",),
+)
+BUSIEST_SHOPPER = BatchRule(
+    "busiest_shopper",
+    "no shopper has more than {busiest_shopper_limit} of a landed week's purchases, or twice the largest share of the "
+    f"{WEEKS_COMPARED} weeks before it where that is more: else a robot or a test account is among them",
+    ("busiest_shopper_limit",),
+)
+HIDDEN = BatchRule(
+    "hidden",
+    "at most {hidden_share_limit} of a landed week's purchases are of items that the catalog says must not be "
+    "recommended",
+    ("hidden_share_limit",),
 )
 CONSERVATION = BatchRule("conservation", "rows in = rows accepted + rows quarantined + duplicates")
 EVERY_BATCH = (READABLE, COLUMNS, TYPES, NOT_EMPTY, QUARANTINE_SHARE, CONSERVATION)

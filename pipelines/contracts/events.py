@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 
 from pipelines.contracts.batch_rules import (
+    BASKETS_PER_SHOPPER,
+    BUSIEST_SHOPPER,
     CATEGORY_MIX,
     EVERY_BATCH,
     FRESHNESS,
+    HIDDEN,
     HOUR_MIX,
     NIGHT,
+    PRICE_LEVEL,
     REPEATED,
     REPRICED,
     UNKNOWN_ITEMS,
@@ -118,6 +122,10 @@ EVENTS = Contract(
         NIGHT,
         REPEATED,
         REPRICED,
+        PRICE_LEVEL,
+        BASKETS_PER_SHOPPER,
+        BUSIEST_SHOPPER,
+        HIDDEN,
     ),
     duplicates=(
         f"{told_again('event_id')} To mend an accepted event, land another one whose `corrects` names it. From the "

@@ -16,6 +16,12 @@ import pytest
 from pipelines.contracts import EVENTS, ITEMS, QUERIES
 from pipelines.contracts.catalog_rules import unjoined_rows, unknown_item_faults
 from pipelines.contracts.samples import sample_rows
+from pipelines.contracts.week_levels import (
+    baskets_faults,
+    busiest_faults,
+    hidden_faults,
+    price_level_faults,
+)
 from pipelines.contracts.week_rules import (
     chance_distance,
     distance,
@@ -168,6 +174,7 @@ def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]
         counts[week] / median(counts[earlier] for earlier in range(week - 4, week)) for week in range(5, 54)
     ]
     shares = {week: part / whole for week, (part, whole) in found.repriced.items()}
+    per = {week: part / whole for week, (part, whole) in found.baskets.items()}
     measured = {
         "quarantine_share_limit": [1 - counts[week] / raw[week] for week in weeks],
         "unjoined_share_limit": [
@@ -187,6 +194,12 @@ def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]
             shares[week] / median(shares[earlier] for earlier in range(week - 8, week))
             for week in range(10, 54)
         ],
+        "price_level_limit": [change for change, _ in found.price_levels.values()],
+        "baskets_per_shopper_limit": [
+            per[week] / median(per[earlier] for earlier in range(week - 4, week)) for week in range(5, 54)
+        ],
+        "busiest_shopper_limit": [part / whole for _, part, whole in found.busiest.values()],
+        "hidden_share_limit": [part / whole for part, whole in found.hidden.values()],
     }
     digits = {
         "week_volume_share_low": 2,
@@ -195,6 +208,8 @@ def test_measured_limits__are_those_that_the_page_says(year: dict[str, pa.Table]
         "category_mix_limit": 3,
         "hour_mix_limit": 3,
         "repriced_share_low": 2,
+        "price_level_limit": 2,
+        "baskets_per_shopper_limit": 2,
     }
     rounded = {
         key: (round(min(values), digits.get(key, 4)), round(max(values), digits.get(key, 4)))
@@ -278,12 +293,42 @@ def _at_the_prices_of_the_week_before(week: pa.Table, _: pa.Table) -> pa.Table:
     return pa.Table.from_pandas(frame, week.schema, preserve_index=False)
 
 
+def _in_pence(week: pa.Table, _: pa.Table) -> pa.Table:
+    return week.set_column(week.column_names.index("value"), "value", pc.multiply(week["value"], 100.0))
+
+
+def _with_each_two_shoppers_merged(week: pa.Table, _: pa.Table) -> pa.Table:
+    users = sorted(pc.unique(week["user_id"]).to_pylist())
+    first = {user: users[place - place % 2] for place, user in enumerate(users)}
+    merged = pa.array([first[user] for user in week["user_id"].to_pylist()], pa.string())
+    return week.set_column(week.column_names.index("user_id"), "user_id", merged)
+
+
+def _with_a_robot(week: pa.Table, _: pa.Table) -> pa.Table:
+    """One shopper buys every tenth line again, at another moment."""
+    purchases = week.filter(pc.equal(week["event_type"], "purchase"))
+    again = purchases.take(pa.array(range(0, purchases.num_rows, 10)))
+    told = {
+        "event_id": pc.binary_join_element_wise("robot", again["event_id"], "-"),
+        "user_id": pa.array(["1"] * len(again), pa.string()),
+    }
+    for name, values in told.items():
+        again = again.set_column(again.column_names.index(name), name, values)
+    return pa.concat_tables([week, again])
+
+
 @pytest.mark.parametrize(
     ("plant", "expected"),
     [
+        (_in_pence, ["found 100.00 times at the median"]),
+        (_with_each_two_shoppers_merged, ["baskets of a shopper"]),
+        (_with_a_robot, ["of user '1'; look for a robot"]),
         (_without_groceries, ["expected between", "expected the mix of item categories"]),
         (_with_shifted_ids, ["expected the mix of item categories"]),
-        (_cut_on_wednesday, ["expected between", "expected the newest event"]),
+        (
+            _cut_on_wednesday,
+            ["expected between", "expected the newest event", "baskets of a shopper"],
+        ),
         (lambda week, _: pa.concat_tables([week] * 3), ["expected between", "to equal another one"]),
         (_an_hour_early, ["nearest when moved by +1 hours"]),
         (_told_twice_in_part, ["found 10.0%"]),
@@ -315,6 +360,43 @@ def test_planted_mixes__are_as_far_as_the_page_says(year: dict[str, pa.Table], h
     assert found == [0.59, 0.38, 0.11]
     assert "0.59 beyond chance" in render_index(LIMITS)
     assert "to the next one 0.38" in render_index(LIMITS)
+
+
+def test_hidden_catalog__is_found(year: dict[str, pa.Table], history: Path) -> None:
+    items = year["items"]
+    shown = pa.array([place % 2 == 0 for place in range(items.num_rows)])
+    half = items.set_column(items.column_names.index("recommendable"), "recommendable", shown)
+    landed = LandedWeeks(_weeks(year["events"], 45, 45), range(45, 46), [history], half)
+    (fault,) = week_faults(landed, CALENDAR, LIMITS)
+    assert "expected at most 20% of week 45's purchases to be of items that are not recommendable" in fault
+
+
+def test_levels__by_hand() -> None:
+    assert price_level_faults({5: (1.5, 100), 6: (1 / 1.5, 100), 7: (9.0, 99)}, range(1, 8), 1.5) == []
+    (fault,) = price_level_faults({5: (0.01, 100)}, range(5, 6), 1.5)
+    assert "between 1/1.5 and 1.5 times what they cost" in fault
+    assert "found 0.01 times at the median of 100 items" in fault
+    steady = dict.fromkeys(range(1, 5), (300, 200))
+    assert baskets_faults(steady | {5: (375, 200)}, range(5, 6), 1.25) == []
+    assert baskets_faults(steady | {5: (99, 99)}, range(5, 6), 1.25) == [], "too few shoppers to say"
+    (fault,) = baskets_faults(steady | {5: (376, 200)}, range(1, 6), 1.25)
+    assert "week 5: expected 1.20 to 1.88 baskets of a shopper" in fault
+    assert "found 1.88" in fault
+
+
+def test_busiest_shopper__of_a_small_shop_may_be_as_busy_as_twice_the_usual() -> None:
+    small = dict.fromkeys(range(1, 5), ("ann", 3_000, 10_000))
+    # Twice the usual 30 %, and three standard deviations: 3 (0.6 * 0.4 * 10,000)^0.5 = 147.
+    assert busiest_faults(small | {5: ("ann", 6_146, 10_000)}, range(1, 6), 0.05) == []
+    (fault,) = busiest_faults(small | {5: ("bob", 6_147, 10_000)}, range(1, 6), 0.05)
+    assert (
+        "no shopper with more than 60.0% of the purchases, found 61.5% (6,147 of 10,000) of user 'bob'"
+        in fault
+    )
+    assert busiest_faults({5: ("bob", 6_147, 10_000)}, range(1, 6), 0.05) == [], "nothing to compare with"
+    tiny = dict.fromkeys(range(1, 5), ("ann", 1, 40))
+    assert busiest_faults(tiny | {5: ("bob", 1, 10)}, range(1, 6), 0.05) == [], "one of ten is nothing"
+    assert hidden_faults({5: (20, 100)}, range(1, 6), 0.2) == []
 
 
 def test_volume__is_compared_with_the_median_of_four_weeks() -> None:
