@@ -222,6 +222,7 @@ class DecidePromotion(Section):
     coverage_ratio_low: float = Field(ge=0, le=1)
     concentration_ratio_high: float = Field(ge=1)
     plausible_gain_limit: float = Field(gt=0)
+    neural_floor: str
     baselines: tuple[str, ...] = Field(min_length=1)
 
 

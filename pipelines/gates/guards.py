@@ -55,6 +55,16 @@ def features_of_the_week(built_for: int, week: int) -> Check:
     return Check("features_of_the_week", Verdict.PASS if fine else Verdict.FAIL, None, None, words)
 
 
+def learned_from_what_landed(strays: Sequence[str]) -> Check:
+    """The candidate was fitted on, and is judged by, what the validated events say and nothing else."""
+    words = (
+        f"{'; '.join(strays)}: look at what runs between validate_data and training"
+        if strays
+        else "what was learned from and judged by is what landed, worked out twice"
+    )
+    return Check("learned_from_what_landed", Verdict.FAIL if strays else Verdict.PASS, None, None, words)
+
+
 def permuted_labels(policy: DecidePromotion, permuted: Mapping[str, Values], candidate: str) -> Check:
     """Judged by what other households bought, the candidate is not surely above every baseline.
 

@@ -21,6 +21,7 @@ from pipelines.gates.guards import (
     covers_the_catalog,
     features_of_the_week,
     is_not_concentrated,
+    learned_from_what_landed,
     past_only,
     permuted_labels,
     plausible_gain,
@@ -31,6 +32,7 @@ from pipelines.params import DecidePromotion
 CANDIDATE = "blend"
 ABLATION = "blend_without_sequence"
 CHAMPION = "champion"
+NEURAL = "sequence"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Evidence:
         latest_us: When the latest event of the histories happened that were asked with, microseconds since the epoch.
         moment_us: When the holdout week began.
         features_of_week: The week that the features say they were built for, 0 where they say nothing.
+        strays: One sentence for each table that was learned from or judged by and is not what landed.
     """
 
     week: int
@@ -63,6 +66,7 @@ class Evidence:
     latest_us: int
     moment_us: int
     features_of_week: int
+    strays: tuple[str, ...]
 
 
 def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
@@ -71,11 +75,13 @@ def decide(policy: DecidePromotion, evidence: Evidence) -> Decision:
         _holdout_is_frozen(evidence),
         past_only(evidence.latest_us, evidence.moment_us),
         features_of_the_week(evidence.features_of_week, evidence.week),
+        learned_from_what_landed(evidence.strays),
         permuted_labels(policy, evidence.permuted, CANDIDATE),
         _enough_households(policy, evidence),
         *_champion_checks(policy, evidence),
         *(_superior(policy, evidence, baseline) for baseline in policy.baselines),
         _superior(policy, evidence, ABLATION),
+        _neural_part_alone(policy, evidence),
         *_guards(policy, evidence),
     ]
     verdict = worst([check.verdict for check in checks])
@@ -201,6 +207,23 @@ def _superior(policy: DecidePromotion, evidence: Evidence, other: str) -> Check:
     reference = float(evidence.values[other].mean())
     message = f"the candidate {words} {other}: {_words(policy, interval, reference)}"
     return Check(f"superior_to_{other}", verdict, interval.mean, 0.0, message, interval.low, interval.high)
+
+
+def _neural_part_alone(policy: DecidePromotion, evidence: Evidence) -> Check:
+    """Without its companions the neural part is surely better than a floor; few households are enough to see it."""
+    floor = policy.neural_floor
+    interval = paired_interval(
+        evidence.values[NEURAL],
+        evidence.values[floor],
+        samples=policy.bootstrap_samples,
+        confidence=policy.confidence,
+        seed=policy.seed,
+    )
+    reference = float(evidence.values[floor].mean())
+    words = "is better than" if interval.low > 0 else "is not surely better than"
+    message = f"the neural part alone {words} {floor}: {_words(policy, interval, reference)}"
+    verdict = Verdict.PASS if interval.low > 0 else Verdict.FAIL
+    return Check("neural_part_alone", verdict, interval.mean, 0.0, message, interval.low, interval.high)
 
 
 def _interval(policy: DecidePromotion, evidence: Evidence, other: str) -> Interval:

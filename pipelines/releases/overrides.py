@@ -18,6 +18,7 @@ INVALID_EVIDENCE = (
     "holdout_is_frozen",
     "past_only",
     "features_of_the_week",
+    "learned_from_what_landed",
     "champion_unseen_holdout",
     "lost_champion",
 )

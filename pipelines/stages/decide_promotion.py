@@ -49,6 +49,7 @@ def read_evidence(policy: DecidePromotion) -> Evidence:
         latest_us=metrics["histories_until_us"],
         moment_us=fold.at_us,
         features_of_week=metrics["features_of_week"],
+        strays=tuple(metrics["strays"]),
     )
 
 

@@ -19,6 +19,7 @@ from pipelines.evaluation.measure import measure_permuted
 from pipelines.evaluation.report import build_report, read_grouping
 from pipelines.evaluation.scenarios import measure_scenarios, scenario_lines
 from pipelines.evaluation.splits import targets_sha256
+from pipelines.evaluation.strays import find_strays
 from pipelines.evaluation.truth import read_histories, read_truth
 from pipelines.features.histories import Histories
 from pipelines.features.history_view import views_of
@@ -48,6 +49,7 @@ def main() -> None:
     report["holdout_sha256"] = targets_sha256(read_table(Path("data/split") / f"{FOLD}_targets.parquet"))
     report["histories_until_us"] = int(asked.times.max())
     report["features_of_week"] = read_built_for(Path("data/features") / FOLD)
+    report["strays"] = find_strays()
     report["champion"] = champion
     report["scenarios"] = measure_scenarios(CANDIDATE, FOLD, asked, moment, truth, params)
     write_json(REPORTS / "metrics.json", report)

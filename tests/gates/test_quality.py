@@ -24,6 +24,7 @@ POLICY = DecidePromotion(
     coverage_ratio_low=0.5,
     concentration_ratio_high=1.5,
     plausible_gain_limit=0.35,
+    neural_floor="popularity",
     baselines=("popularity", "personal_frequency_decayed"),
 )
 
@@ -36,6 +37,7 @@ def evidence(**means: float) -> Evidence:
         "popularity": -0.18,
         "personal_frequency_decayed": -0.02,
         "blend_without_sequence": -0.015,
+        "sequence": -0.03,
     } | means
     noise = {name: generator.normal(0, 0.055, 1000) for name in systems}
     values = {name: candidate + shift + noise[name] - noise[name].mean() for name, shift in systems.items()}
@@ -44,7 +46,7 @@ def evidence(**means: float) -> Evidence:
     permuted = {name: 0.1 + generator.normal(0, 0.02, 1000) for name in ["blend", *values]}
     permuted["popularity"] += 0.05
     return Evidence(
-        44, {"blend": candidate, **values}, permuted, None, "sha", "sha", slice_of, lists, 999, 1000, 44
+        44, {"blend": candidate, **values}, permuted, None, "sha", "sha", slice_of, lists, 999, 1000, 44, ()
     )
 
 
@@ -110,6 +112,21 @@ def test_decide__a_champion_that_saw_the_holdout_cannot_be_compared() -> None:
 def test_decide__a_swapped_holdout_fails() -> None:
     decision = decide(POLICY, replace(evidence(), holdout_sha256="other"))
     assert verdicts(decision)["holdout_is_frozen"] is Verdict.FAIL
+
+
+def test_decide__what_did_not_land_fails_it_and_is_named() -> None:
+    stray = "data/features/holdout/basket_lines.parquet: 3 rows are not what landed before, 0 that landed are missing"
+    decision = decide(POLICY, replace(evidence(), strays=(stray,)))
+    (check,) = (check for check in decision.checks if check.verdict is not Verdict.PASS)
+    assert (check.name, check.verdict) == ("learned_from_what_landed", Verdict.FAIL)
+    assert f"{stray}: look at what runs between validate_data and training" in check.message
+
+
+def test_decide__a_broken_neural_part_behind_good_companions_fails_it_on_few_households() -> None:
+    decision = decide(POLICY, evidence(sequence=-0.2))
+    assert verdicts(decision)["neural_part_alone"] is Verdict.FAIL
+    assert verdicts(decide(POLICY, evidence(sequence=-0.178)))["neural_part_alone"] is Verdict.FAIL
+    assert verdicts(decide(POLICY, evidence(sequence=-0.17)))["neural_part_alone"] is Verdict.PASS
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,14 @@ def test_override__of_what_needs_none_is_refused(ledger, kind, verdict, says):
 
 
 @pytest.mark.parametrize(
-    "check", ["holdout_is_frozen", "past_only", "features_of_the_week", "champion_unseen_holdout"]
+    "check",
+    [
+        "holdout_is_frozen",
+        "past_only",
+        "features_of_the_week",
+        "learned_from_what_landed",
+        "champion_unseen_holdout",
+    ],
 )
 def test_override__of_evidence_that_is_not_valid_is_refused(ledger, check):
     body = {"checks": [FAILED, FAILED | {"name": check}]}
