@@ -152,9 +152,16 @@ def _ask(policy: DecidePackage, trial: BentoOnTrial, queries: list[KnownQuery], 
         wrong = _wrong_answers(trial, queries)
         seen = replace(seen, queries_asked=len(queries), wrong_answers=wrong)
         if queries:
-            timed = time_requests(trial, queries, policy.timed_requests)
-            growth = timed.memory_growth_kib
-            seen = replace(seen, latencies_ms=timed.latencies_ms, memory_growth_kib=growth)
+            # The clock stands at the last of them: what was asked at another moment has another answer now.
+            latest = max(query.now for query in queries)
+            of_now = [query for query in queries if query.now == latest]
+            timed = time_requests(trial, of_now, policy.timed_requests)
+            seen = replace(
+                seen,
+                wrong_answers=(*wrong, *timed.wrong_answers),
+                latencies_ms=timed.latencies_ms,
+                memory_growth_kib=timed.memory_growth_kib,
+            )
     except RehearsalError as error:
         seen = replace(seen, start_fault=str(error))
     except Exception as error:  # a Bento that breaks off a connection or answers no JSON is refused, too

@@ -20,7 +20,7 @@ class Rehearsal:
         start_fault: Why it did not become ready, empty when it did.
         ready_seconds: How long it took, None when it never was.
         queries_asked: Known queries that were answered.
-        wrong_answers: One sentence for each answer that differs from the offline one.
+        wrong_answers: One sentence for each answer that differs from the offline one, also of the timed requests.
         latencies_ms: Of each timed request.
         peak_memory_mib: Most that all its processes held together.
         memory_growth_kib: How much more they held after the timed requests than before, per request.
@@ -103,13 +103,13 @@ def _known_queries(policy: DecidePackage, seen: Rehearsal) -> Check:
     asked, needed, wrong = seen.queries_asked, policy.known_queries_min, len(seen.wrong_answers)
     if wrong:
         shown = "; ".join(seen.wrong_answers[:3])
-        verdict, message = Verdict.FAIL, f"{wrong} of {asked} answers differ from the offline ones: {shown}"
+        verdict, message = Verdict.FAIL, f"{wrong} answers differ from the offline ones: {shown}"
     elif asked < needed:
         verdict = Verdict.INSUFFICIENT_EVIDENCE
         message = f"{asked} known queries were answered; the policy asks for {needed}"
     else:
         verdict, message = Verdict.PASS, f"{asked} known queries were answered as offline, items and scores"
-    return Check("known_queries", verdict, float(asked - wrong), float(needed), message)
+    return Check("known_queries", verdict, float(max(asked - wrong, 0)), float(needed), message)
 
 
 def _keeps_no_memory(policy: DecidePackage, growth: float | None) -> Check:

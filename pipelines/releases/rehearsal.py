@@ -225,31 +225,44 @@ class TimedRequests:
 
     Attributes:
         latencies_ms: Of each.
+        wrong_answers: One sentence for each answer, those of the warming up among them, that is not the known one.
         memory_growth_kib: How much more all processes held after them than before them, per request.
     """
 
     latencies_ms: tuple[float, ...]
+    wrong_answers: tuple[str, ...]
     memory_growth_kib: float
 
 
 def time_requests(trial: BentoOnTrial, queries: Sequence[KnownQuery], count: int) -> TimedRequests:
-    """Time ``count`` requests, one after another, after a tenth as many to warm up."""
-    measured, before = [], 0.0
+    """Time ``count`` requests, one after another, after a tenth as many to warm up.
+
+    Each answer is compared outside of its time: a release that breaks off now and then, and falls back, is seen.
+
+    Args:
+        trial: The Bento, whose clock stands where the queries are asked.
+        queries: Asked by turns.
+        count: Of the timed requests.
+    """
+    measured, wrong, before = [], [], 0.0
     for number in range(-(count // 10), count):
         if number == 0:
             before = trial.measure_memory()
         query = queries[number % len(queries)]
         started = time.perf_counter()
-        status, _ = trial.ask(
+        status, answer = trial.ask(
             "POST", "/v1/recommendations", {"user_id": query.user_id, "k": len(query.expected)}
         )
         if status != 200:
             raise RehearsalError(f"user {query.user_id}: status {status} while timing")
+        seconds = time.perf_counter() - started
         if number >= 0:
-            measured.append((time.perf_counter() - started) * 1000)
+            measured.append(seconds * 1000)
+        if trouble := difference(query, answer):
+            wrong.append(f"asked again, {trouble}")
         if number % 50 == 0:
             trial.measure_memory()
-    return TimedRequests(tuple(measured), (trial.measure_memory() - before) * 1024 / count)
+    return TimedRequests(tuple(measured), tuple(wrong), (trial.measure_memory() - before) * 1024 / count)
 
 
 def free_ports(count: int) -> list[int]:
