@@ -165,6 +165,45 @@ def half_the_catalog_hidden(workspace: Path) -> None:
     edit_table(workspace / "data/inputs/items.parquet", change)
 
 
+def baskets_lost(workspace: Path) -> None:
+    """Every third basket of the last week did not arrive."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = _frame(table)
+        week = frame["occurred_at"] >= _as_of(workspace) - WEEK
+        lost = sorted(frame.loc[week, "basket_id"].dropna().unique())[::3]
+        return _table(frame[~(week & frame["basket_id"].isin(lost))], table)
+
+    edit_table(events_file(workspace), change)
+
+
+def users_renumbered(workspace: Path) -> None:
+    """From the last week on, everybody's purchases are told under the id of another shopper."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = _frame(table)
+        users = sorted(frame["user_id"].dropna().unique())
+        other = dict(zip(users, np.roll(users, 1), strict=True))
+        rows = frame["user_id"].notna() & (frame["occurred_at"] >= _as_of(workspace) - WEEK)
+        frame.loc[rows, "user_id"] = frame.loc[rows, "user_id"].map(other)
+        return _table(frame, table)
+
+    edit_table(events_file(workspace), change)
+
+
+def all_at_noon(workspace: Path) -> None:
+    """Every purchase of the last week is dated noon of its day."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = _frame(table)
+        rows = frame["occurred_at"] >= _as_of(workspace) - WEEK
+        frame.loc[rows, "occurred_at"] = frame.loc[rows, "occurred_at"].dt.floor("D") + timedelta(hours=17)
+        frame["occurred_at"] = frame["occurred_at"].clip(upper=_as_of(workspace) - timedelta(seconds=1))
+        return _table(frame, table)
+
+    edit_table(events_file(workspace), change)
+
+
 DATA = (
     Sabotage("negative_quantities", "data", "validate_data", "developed", negative_quantities),
     Sabotage("duplicated_users", "data", "validate_data", "developed", duplicated_users),
@@ -174,8 +213,11 @@ DATA = (
     Sabotage("time_zone_shift", "data", "validate_data", "developed", time_zone_shift),
     Sabotage("catalog_of_another_week", "data", "validate_data", "developed", catalog_of_another_week),
     Sabotage("stale_prices", "data", "validate_data", "developed", stale_prices),
-    Sabotage("pence_for_pounds", "data", "validate_data", "unseen", pence_for_pounds),
-    Sabotage("robot", "data", "validate_data", "unseen", robot),
-    Sabotage("merged_households", "data", "validate_data", "unseen", merged_households),
-    Sabotage("half_the_catalog_hidden", "data", "validate_data", "unseen", half_the_catalog_hidden),
+    Sabotage("pence_for_pounds", "data", "validate_data", "developed", pence_for_pounds),
+    Sabotage("robot", "data", "validate_data", "developed", robot),
+    Sabotage("merged_households", "data", "validate_data", "developed", merged_households),
+    Sabotage("half_the_catalog_hidden", "data", "validate_data", "developed", half_the_catalog_hidden),
+    Sabotage("baskets_lost", "data", "validate_data", "unseen", baskets_lost),
+    Sabotage("users_renumbered", "data", "validate_data", "unseen", users_renumbered),
+    Sabotage("all_at_noon", "data", "validate_data", "unseen", all_at_noon),
 )

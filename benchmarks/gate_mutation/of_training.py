@@ -114,6 +114,11 @@ def no_epochs(workspace: Path) -> None:
     edit_params(workspace, "train_sequence.epochs", 0)
 
 
+def learns_nothing(workspace: Path) -> None:
+    """The sequence model is trained at a learning rate of a billionth."""
+    edit_params(workspace, "train_sequence.learning_rate", 1e-9)
+
+
 def huge_learning_rate(workspace: Path) -> None:
     """The sequence model is trained at a learning rate of 5."""
     edit_params(workspace, "train_sequence.learning_rate", 5.0)
@@ -201,6 +206,34 @@ def baskets_of_one_moment(workspace: Path) -> None:
         edit_table(workspace / f"data/features/{fold}/basket_lines.parquet", change)
 
 
+def lines_counted_twice(workspace: Path) -> None:
+    """What the models are fitted on has every line twice."""
+    for fold in FOLDS:
+        edit_table(
+            workspace / f"data/features/{fold}/basket_lines.parquet",
+            lambda table: table.take(pa.array(np.repeat(np.arange(len(table)), 2))),
+        )
+
+
+def odd_weeks_only(workspace: Path) -> None:
+    """What the models are fitted on lacks every second week."""
+    for fold in FOLDS:
+        edit_table(
+            workspace / f"data/features/{fold}/basket_lines.parquet",
+            lambda table: table.filter(pc.equal(pc.bit_wise_and(table["week"], 1), 1)),
+        )
+
+
+def weights_negated(workspace: Path) -> None:
+    """The weights of the blend have the opposite sign."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        for part in manifest["blends"]["blend"]:
+            part["weight"] = -part["weight"]
+
+    edit_manifest(workspace, change)
+
+
 def broken_baseline(workspace: Path) -> None:
     """A baseline that the candidate is compared with has the same factors for every item."""
 
@@ -221,7 +254,7 @@ def model_of_the_week_before(workspace: Path) -> None:
 TRAINING = (
     Sabotage("label_leak", "labels", "build_features", "developed", label_leak),
     Sabotage("targets_of_wrong_week", "labels", "evaluate_candidate", "developed", targets_of_wrong_week),
-    Sabotage("train_test_overlap", "labels", "build_features", "unseen", train_test_overlap),
+    Sabotage("train_test_overlap", "labels", "build_features", "developed", train_test_overlap),
     Sabotage("shuffled_labels", "labels", "blend_candidate", "unseen", shuffled_labels),
     Sabotage("shuffled_sequences", "features", "fit_baselines", "developed", shuffled_sequences),
     Sabotage("truncated_vocabulary", "features", "build_features", "unseen", truncated_vocabulary),
@@ -230,15 +263,21 @@ TRAINING = (
     Sabotage("broken_neural_part", "training", "blend_candidate", "developed", broken_neural_part),
     Sabotage("nan_in_factors", "training", "blend_candidate", "developed", nan_in_factors),
     Sabotage("popularity_only", "training", "evaluate_candidate", "developed", popularity_only),
-    Sabotage("huge_learning_rate", "training", "train_sequence", "unseen", huge_learning_rate),
+    Sabotage("huge_learning_rate", "training", "train_sequence", "developed", huge_learning_rate),
     Sabotage("random_embeddings", "training", "blend_candidate", "unseen", random_embeddings),
     Sabotage("permuted_weights", "training", "evaluate_candidate", "unseen", permuted_weights),
     Sabotage("old_index_with_new_model", "training", "blend_candidate", "unseen", old_index_with_new_model),
-    Sabotage("weights_learned_on_holdout", "labels", "blend_candidate", "unseen", weights_learned_on_holdout),
     Sabotage(
-        "features_of_other_households", "features", "fit_baselines", "unseen", features_of_other_households
+        "weights_learned_on_holdout", "labels", "blend_candidate", "developed", weights_learned_on_holdout
     ),
-    Sabotage("baskets_of_one_moment", "features", "fit_baselines", "unseen", baskets_of_one_moment),
+    Sabotage(
+        "features_of_other_households", "features", "fit_baselines", "developed", features_of_other_households
+    ),
+    Sabotage("baskets_of_one_moment", "features", "fit_baselines", "developed", baskets_of_one_moment),
     Sabotage("broken_baseline", "training", "blend_candidate", "unseen", broken_baseline),
     Sabotage("model_of_the_week_before", "training", "blend_candidate", "unseen", model_of_the_week_before),
+    Sabotage("learns_nothing", "training", "train_sequence", "unseen", learns_nothing),
+    Sabotage("lines_counted_twice", "features", "fit_baselines", "unseen", lines_counted_twice),
+    Sabotage("odd_weeks_only", "features", "fit_baselines", "unseen", odd_weeks_only),
+    Sabotage("weights_negated", "training", "evaluate_candidate", "unseen", weights_negated),
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.gate_mutation.report import PROPOSALS, is_caught, table
+from benchmarks.gate_mutation.report import is_caught, table
 
 TEXT = """
 Each sabotage is really carried out on a copy of an honest workspace, and everything after it runs as always: validation
@@ -51,11 +51,8 @@ def details(name: str, whole: dict[str, Any]) -> list[str]:
     """What stands after the goals."""
     acts = [f"- `{row['name']}`: {row['words']} {row['message']}".rstrip() for row in whole["sabotages"]]
     missed = [row["name"] for row in whole["sabotages"] if not is_caught(row)]
-    slipped = [f"- `{one}`: {PROPOSALS.get(one, 'no check is proposed yet')}." for one in missed]
     changed = ", ".join(f"`{key}` {value}" for key, value in whole["parameters"].items())
     parts = ["## What each does, and what was said", "\n".join(acts)]
-    parts += (
-        ["## What slips through, and the check that would catch it", "\n".join(slipped)] if slipped else []
-    )
+    parts += [f"No check that the honest workspace passes caught: {', '.join(missed)}."] if missed else []
     parts += [f"Not run for want of time: {', '.join(whole['unfinished'])}."] if whole["unfinished"] else []
     return [*parts, f"Other than in params.yaml: {changed}. Everything else: [{name}.json]({name}.json)."]

@@ -7,10 +7,6 @@ from benchmarks.heading import heading
 
 Row = dict[str, Any]
 CONFIDENCE = 0.95
-PROPOSALS = {
-    "shuffled_labels": "permuted-label probe: weights learned on permuted purchases must not do as well",
-}
-"""The check that would catch what slips through, for those that were thought through."""
 
 
 def report(

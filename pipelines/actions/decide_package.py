@@ -22,6 +22,7 @@ from pipelines.releases.rehearsal import (
     RehearsalError,
     difference,
     set_clock,
+    still_shown,
     time_requests,
 )
 from pipelines.run_facts import RunFacts, read_result, write_result
@@ -161,6 +162,7 @@ def _ask(policy: DecidePackage, trial: BentoOnTrial, queries: list[KnownQuery], 
                 wrong_answers=(*wrong, *timed.wrong_answers),
                 latencies_ms=timed.latencies_ms,
                 memory_growth_kib=timed.memory_growth_kib,
+                still_shown=still_shown(trial, max(of_now, key=lambda query: len(query.expected))),
             )
     except RehearsalError as error:
         seen = replace(seen, start_fault=str(error))

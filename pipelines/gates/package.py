@@ -24,6 +24,7 @@ class Rehearsal:
         latencies_ms: Of each timed request.
         peak_memory_mib: Most that all its processes held together.
         memory_growth_kib: How much more they held after the timed requests than before, per request.
+        still_shown: One sentence for each list that held an item which had been hidden, None where none was asked.
         left_behind: Processes that were still there after it was asked to stop.
         licences: Of each library that its lock names, empty where it is not known.
         secrets: One sentence for each secret in its files.
@@ -38,6 +39,7 @@ class Rehearsal:
     latencies_ms: tuple[float, ...] = ()
     peak_memory_mib: float | None = None
     memory_growth_kib: float | None = None
+    still_shown: tuple[str, ...] | None = None
     left_behind: int = 0
     licences: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
@@ -65,6 +67,7 @@ def decide(policy: DecidePackage, seen: Rehearsal, dirty: str = "") -> Decision:
         ),
         _limit("peak_memory_mib", seen.peak_memory_mib, policy.memory_mib_limit, "MiB at most"),
         _keeps_no_memory(policy, seen.memory_growth_kib),
+        _hides(seen.still_shown),
         _words(
             "stops",
             f"{seen.left_behind} processes were left after SIGTERM" if seen.left_behind else "",
@@ -110,6 +113,14 @@ def _known_queries(policy: DecidePackage, seen: Rehearsal) -> Check:
     else:
         verdict, message = Verdict.PASS, f"{asked} known queries were answered as offline, items and scores"
     return Check("known_queries", verdict, float(max(asked - wrong, 0)), float(needed), message)
+
+
+def _hides(still_shown: tuple[str, ...] | None) -> Check:
+    name = "hides_what_is_hidden"
+    if still_shown is None:
+        words = "not asked, since it did not answer"
+        return Check(name, Verdict.INSUFFICIENT_EVIDENCE, None, None, words)
+    return _words(name, "; ".join(still_shown[:3]), "an item that was hidden was in no list from then on")
 
 
 def _keeps_no_memory(policy: DecidePackage, growth: float | None) -> Check:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 
@@ -65,6 +67,7 @@ class BentoOnTrial:
         self.port, own_port = free_ports(2)
         self._log = (folder / "bento.log").open("wb")
         self._connection: http.client.HTTPConnection | None = None
+        self._admin = secrets.token_urlsafe()
         self.peak_memory_mib = 0.0
         command = [
             sys.executable,
@@ -100,6 +103,7 @@ class BentoOnTrial:
             "SHOPLOOP_RELEASE_ID": "rehearsal",
             "SHOPLOOP_VARIANT": "rehearsal",
             "SHOPLOOP_OPEN_SCOPES": "read,events",
+            "SHOPLOOP_ADMIN_TOKEN": self._admin,
         }
 
     def wait_ready(self, seconds: float) -> float:
@@ -132,13 +136,14 @@ class BentoOnTrial:
     def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """One request on a kept connection; status and the answer's JSON."""
+        """One request of the shop itself on a kept connection; status and the answer's JSON."""
         if self._connection is None:
             self._connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=10)
-        self._connection.request(method, path, json.dumps(body) if body is not None else None)
+        content = json.dumps(body) if body is not None else None
+        self._connection.request(method, path, content, {"Authorization": f"Bearer {self._admin}"})
         answer = self._connection.getresponse()
-        content = json.loads(answer.read())
-        return answer.status, content if isinstance(content, dict) else {}
+        said = json.loads(answer.read())
+        return answer.status, said if isinstance(said, dict) else {}
 
     def measure_memory(self) -> float:
         """Add up what its processes hold now in MiB, and keep the most seen."""
@@ -263,6 +268,32 @@ def time_requests(trial: BentoOnTrial, queries: Sequence[KnownQuery], count: int
         if number % 50 == 0:
             trial.measure_memory()
     return TimedRequests(tuple(measured), tuple(wrong), (trial.measure_memory() - before) * 1024 / count)
+
+
+def still_shown(trial: BentoOnTrial, query: KnownQuery) -> tuple[str, ...]:
+    """Hide the best item of a known answer, and say which lists hold it all the same; it is shown again afterwards."""
+    (hidden, _), *others = query.expected
+    put, asked = f"/v1/items/{quote(hidden, safe='')}", {"user_id": query.user_id, "k": len(query.expected)}
+    beside = others[0][0] if others else hidden
+    status, said = trial.ask("PUT", put, {"hidden": True})
+    if status != 200:
+        return (f"item {hidden} could not be hidden: status {status}, {said.get('message')}",)
+    lists: dict[str, dict[str, Any]] = {
+        "/v1/recommendations": asked,
+        "/v1/new-arrivals": asked,
+        "/v1/rank": {"user_id": query.user_id, "items": [hidden, beside]},
+        "/v1/similar-items": {"item_id": beside, "k": 10},
+        "/v1/complements": {"items": [beside], "k": 10},
+    }
+    found = []
+    for path, body in lists.items():
+        status, answer = trial.ask("POST", path, body)
+        if status != 200:
+            found.append(f"{path} answered with status {status} once item {hidden} was hidden")
+        elif hidden in [item["item_id"] for item in answer["items"]]:
+            found.append(f"{path} shows item {hidden}, which is hidden")
+    trial.ask("PUT", put, {})
+    return tuple(found)
 
 
 def free_ports(count: int) -> list[int]:

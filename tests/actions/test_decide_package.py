@@ -85,6 +85,7 @@ def test_decide_package__passes_a_good_bento(here: Settings, built: Path, tmp_pa
     assert 0 < check(result, "p99_latency_ms")["observed"] < 1000
     assert 50 < check(result, "peak_memory_mib")["observed"] < 2000
     assert check(result, "memory_growth_kib")["verdict"] == "PASS"
+    assert check(result, "hides_what_is_hidden")["verdict"] == "PASS"
 
 
 def test_decide_package__a_bento_that_keeps_64_kib_of_each_answer_is_refused(
@@ -102,6 +103,42 @@ def test_decide_package__a_bento_that_keeps_64_kib_of_each_answer_is_refused(
     failed = [found["name"] for found in result["checks"] if found["verdict"] == "FAIL"]
     assert failed == ["memory_growth_kib"]
     assert "more held after each answer" in check(result, "memory_growth_kib")["message"]
+
+
+def spoil(workspace: Path, old: str, new: str) -> None:
+    """Change one place in the code of a built Bento."""
+    file = bento_of(workspace) / "src" / "serving" / "recommender.py"
+    code = file.read_text()
+    assert code.count(old) == 1
+    file.write_text(code.replace(old, new))
+
+
+def test_decide_package__a_bento_that_falls_back_now_and_then_is_refused(
+    here: Settings, ledger: Ledger, built: Path, tmp_path: Path
+) -> None:
+    workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
+    asks = "            return self._model.recommend(history, now, k, allowed, observe)\n"
+    spoil(workspace, asks, "            ASKED.append(1)\n            1 / (len(ASKED) % 50)\n" + asks)
+    spoil(workspace, "class Recommender:\n", "ASKED = []\n\n\nclass Recommender:\n")
+    result = decide_package(here, ledger, workspace)
+    failed = [found["name"] for found in result["checks"] if found["verdict"] == "FAIL"]
+    assert failed == ["known_queries"]
+    assert "asked again, user 1" in check(result, "known_queries")["message"]
+
+
+def test_decide_package__a_bento_that_shows_what_is_hidden_is_refused(
+    here: Settings, ledger: Ledger, built: Path, tmp_path: Path
+) -> None:
+    workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
+    looks = "        # The same object as long as no item is put: what follows from it is worked out once.\n"
+    spoil(workspace, looks, "        return None\n")
+    result = decide_package(here, ledger, workspace)
+    failed = [found["name"] for found in result["checks"] if found["verdict"] == "FAIL"]
+    assert failed == ["hides_what_is_hidden"]
+    assert (
+        "/v1/recommendations shows item 50, which is hidden"
+        in check(result, "hides_what_is_hidden")["message"]
+    )
 
 
 def test_decide_package__wrong_answer_fails_with_place_and_items(

@@ -25,6 +25,7 @@ GOOD = Rehearsal(
     latencies_ms=(1.0,) * 99 + (30.0,),
     peak_memory_mib=300.0,
     memory_growth_kib=2.0,
+    still_shown=(),
     licences={"numpy": "MIT"},
 )
 
@@ -57,6 +58,7 @@ def test_decide__passes_what_holds_every_limit() -> None:
             "64.0 KiB more held after each answer; the policy allows 24",
         ),
         ({"left_behind": 2}, "stops", "2 processes"),
+        ({"still_shown": ("/v1/rank shows item 7",)}, "hides_what_is_hidden", "/v1/rank shows item 7"),
         ({"licences": {"planted": "GPL-3.0-only"}}, "licences_allowed", "planted (GPL-3.0-only)"),
         ({"secrets": ("app.py, line 2: a private key",)}, "no_secrets", "app.py, line 2: a private key"),
     ],
@@ -78,6 +80,7 @@ def test_decide__fails_with_words(change: dict[str, object], check: str, words: 
         ({"latencies_ms": ()}, "p99_latency_ms"),
         ({"peak_memory_mib": None}, "peak_memory_mib"),
         ({"memory_growth_kib": None}, "memory_growth_kib"),
+        ({"still_shown": None}, "hides_what_is_hidden"),
     ],
 )
 def test_decide__too_little_is_no_evidence(change: dict[str, object], check: str) -> None:
