@@ -118,7 +118,7 @@ def test_decide_package__a_bento_that_falls_back_now_and_then_is_refused(
 ) -> None:
     workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
     asks = "            return self._model.recommend(history, now, k, allowed, observe)\n"
-    spoil(workspace, asks, "            ASKED.append(1)\n            1 / (len(ASKED) % 50)\n" + asks)
+    spoil(workspace, asks, "            ASKED.append(1)\n            1 / (len(ASKED) % 51)\n" + asks)
     spoil(workspace, "class Recommender:\n", "ASKED = []\n\n\nclass Recommender:\n")
     result = decide_package(here, ledger, workspace)
     failed = [found["name"] for found in result["checks"] if found["verdict"] == "FAIL"]
