@@ -182,6 +182,12 @@ class SearchItems(Section):
     taste_weight: float = Field(ge=0)
 
 
+class Complements(Section):
+    """How a basket is completed for a shopper who is known."""
+
+    taste_weight: float = Field(ge=0)
+
+
 class NewArrivals(Section):
     """What counts as new in the shop."""
 
@@ -313,6 +319,7 @@ class Params(Section):
     blend_candidate: BlendCandidate
     recommend: Recommend
     search_items: SearchItems
+    complements: Complements
     new_arrivals: NewArrivals
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion

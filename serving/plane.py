@@ -98,11 +98,12 @@ class DataPlane:
         """Items for one shopper."""
         request = decode(body, RecommendationsRequest)
         model, now = self._model(), self._clock.now()
-        if self._served.wants(request_id):
-            ranked = self._observed(model, request, request_id, now)
+        if request.user_id and not request.items and self._served.wants(request_id):
+            ranked = self._observed(model, request, request.user_id, request_id, now)
         else:
-            ranked = model.recommend(self._history(request.user_id), now, request.k, self._choice(request))
-        answer = self._answer(model, ranked, request_id, "recommendations", request.user_id, now)
+            ranked = self._recommended(model, request, now)
+        scenario = f"recommendations.{request.context}" if request.context else "recommendations"
+        answer = self._answer(model, ranked, request_id, scenario, request.user_id, now)
         self._mirror.offer(body, tuple(place.item_id for place in ranked.items))
         return answer
 
@@ -110,8 +111,7 @@ class DataPlane:
         """The same list for a shopper who is not shown it: nothing is logged."""
         request = decode(body, RecommendationsRequest)
         model = self._model()
-        now, choice = self._clock.now(), self._choice(request)
-        ranked = model.recommend(self._history(request.user_id), now, request.k, choice)
+        ranked = self._recommended(model, request, self._clock.now())
         return RecommendationsAnswer(
             request_id, self._environment.release_id, SHADOW, ranked.source, model.named(ranked)
         )
@@ -126,9 +126,10 @@ class DataPlane:
     async def complements(self, body: bytes, request_id: str) -> RecommendationsAnswer:
         """Items that complete a basket."""
         request = decode(body, ComplementsRequest)
-        model = self._model()
-        ranked = model.complements(request.items, request.k, self._choice(request))
-        return self._answer(model, ranked, request_id, "complements", None, self._clock.now())
+        model, now = self._model(), self._clock.now()
+        history = self._asking(request.user_id)
+        ranked = model.complements(request.items, request.k, self._choice(request), history, now)
+        return self._answer(model, ranked, request_id, "complements", request.user_id, now)
 
     async def new_arrivals(self, body: bytes, request_id: str) -> RecommendationsAnswer:
         """Items that are new in the shop, in the order that suits a shopper."""
@@ -212,6 +213,12 @@ class DataPlane:
             raise RefusalError(503, "model_not_loaded", self._fault)
         return self._recommender
 
+    def _recommended(self, model: Recommender, request: RecommendationsRequest, now: int) -> RankedList:
+        history, choice = self._asking(request.user_id), self._choice(request)
+        if request.items:
+            return model.complements(request.items, request.k, choice, history, now)
+        return model.recommend(history, now, request.k, choice)
+
     def _asking(self, user_id: str | None) -> History:
         return History.empty("") if user_id is None else self._history(user_id)
 
@@ -245,10 +252,10 @@ class DataPlane:
         self.metrics.state_errors.inc()
 
     def _observed(
-        self, model: Recommender, request: RecommendationsRequest, request_id: str, now: int
+        self, model: Recommender, request: RecommendationsRequest, user_id: str, request_id: str, now: int
     ) -> RankedList:
         """A list, and what it was computed from to the log."""
-        known, seen = self._known(request.user_id), [NOTHING]
+        known, seen = self._known(user_id), [NOTHING]
         ranked = model.recommend(known.history, now, request.k, self._choice(request), seen.append)
         release, variant = self._environment.release_id, self._variant()
         self._served.add(

@@ -123,11 +123,18 @@ class Recommender:
             logger.exception("rank failed; answering by popularity")
             return self._model.rank(History.empty(history.user_id), now, shown)
 
-    def complements(self, basket: Sequence[str], k: int, choice: Choice = EVERYTHING) -> RankedList:
-        """Items that complete a basket, of those that may be chosen."""
+    def complements(
+        self,
+        basket: Sequence[str],
+        k: int,
+        choice: Choice = EVERYTHING,
+        history: History | None = None,
+        now: int = 0,
+    ) -> RankedList:
+        """Items that complete a basket, of those that may be chosen, in the order that suits the shopper if known."""
         allowed = self._allowed(choice)
         try:
-            return self._model.complements(basket, k, allowed)
+            return self._model.complements(basket, k, allowed, history, now)
         except Exception:
             logger.exception("complements failed; answering by popularity")
             return self._model.popular(k, self._model.without(basket, allowed))

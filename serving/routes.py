@@ -95,7 +95,7 @@ def _list(source: str, item: RecommendedItem) -> RecommendationsAnswer:
 ROUTES = (
     Route(
         "POST", "/v1/recommendations", "recommendations",
-        "Items for one shopper, best first, each with its reason.",
+        "Items for one shopper, for what lies before somebody (a cart, a page, a session), or for both, with reasons.",
         RecommendationsRequest, RecommendationsAnswer,
         ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS, needs="read",
     ),
@@ -115,7 +115,8 @@ ROUTES = (
         "POST", "/v1/complements", "complements",
         "Items that complete a basket, with how often they were bought together and how much oftener than by chance.",
         ComplementsRequest, RecommendationsAnswer,
-        ({"items": ["1029743", "1106523"], "k": 10}, _list("complements", _COMPLEMENT)), _BODY_REFUSALS, needs="read",
+        ({"items": ["1029743", "1106523"], "user_id": "1", "k": 10}, _list("complements", _COMPLEMENT)),
+        _BODY_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/new-arrivals", "new_arrivals",

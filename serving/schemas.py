@@ -58,10 +58,29 @@ class ListRequest(Request, frozen=True, kw_only=True):
     exclude: Excluded = ()
 
 
-class RecommendationsRequest(ListRequest, frozen=True):
-    """Items for one shopper."""
+Context = Literal["home", "product", "cart", "checkout", "email"]
 
-    user_id: Annotated[Identifier, Meta(description="The shopper; an unknown one is answered by popularity.")]
+
+class RecommendationsRequest(ListRequest, frozen=True):
+    """Items for one shopper, for what lies before somebody, or for both."""
+
+    user_id: Annotated[
+        Identifier | None,
+        Meta(
+            description="The shopper; without one, or for an unknown one, `items` alone count, then popularity."
+        ),
+    ] = None
+    items: Annotated[
+        tuple[Identifier, ...],
+        Meta(
+            max_length=MAX_BASKET,
+            description="What lies before the shopper: in the cart, on the page, or looked at in a session without "
+            "an account. The list goes with it and holds none of it.",
+        ),
+    ] = ()
+    context: Annotated[
+        Context | None, Meta(description="Where the list is shown; kept in the impression log, no more.")
+    ] = None
 
 
 class SimilarItemsRequest(ListRequest, frozen=True):
@@ -81,6 +100,9 @@ class ComplementsRequest(ListRequest, frozen=True):
             description="What is in the basket; none of it is in the list.",
         ),
     ]
+    user_id: Annotated[
+        Identifier | None, Meta(description="Whose basket it is; without one the basket alone counts.")
+    ] = None
 
 
 class NewArrivalsRequest(ListRequest, frozen=True):

@@ -11,7 +11,7 @@ from pipelines.evaluation.compared import compared
 
 K = 10
 LEAST_ITEMS = 4
-Ranker = Callable[[Sequence[str], int], RankedList]
+Ranker = Callable[[str, Sequence[str], int], RankedList]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def measure_complements(
     """Recall in ten places of the other half, of as many as have room there; mean over baskets.
 
     Args:
-        rankers: By name; the first is judged, and its difference to each of the others is given.
+        rankers: By name, asked with the shopper, the half basket and the number of places; the first is judged, and its
+            difference to each of the others is given.
         baskets: As of :func:`halved`.
         samples: Of the bootstrap over households, whose baskets are alike.
         seed: Of drawing and bootstrap.
@@ -68,7 +69,7 @@ def measure_complements(
     if not questions:
         return {"baskets": 0}
     recall = {
-        name: np.array([_recall(ranker(one.asked, K), one.rest) for one in questions])
+        name: np.array([_recall(ranker(one.user_id, one.asked, K), one.rest) for one in questions])
         for name, ranker in rankers.items()
     }
     users = [one.user_id for one in questions]

@@ -20,7 +20,7 @@ from pipelines.tables import read_table
 
 POPULARITY = "popularity"
 ASKED = {
-    "complements": ("baskets", "half of each basket asks for the other half"),
+    "complements": ("baskets", "half of each basket and whose it is ask for the other half"),
     "rank": ("lists", "lists of a shop's own in a shopper's order"),
     "new_arrivals": ("households", "what is new to the shop and to the household, among what it bought"),
     "search": ("searches", "the words of its type look for what was bought"),
@@ -44,7 +44,7 @@ def measure_scenarios(
     model = BlendedRecommender.load(bundle)
     drawing = params.bootstrap_samples, params.seed
     return {
-        "complements": _complements(model, fold, *drawing),
+        "complements": _complements(model, fold, asked, moment.at_us, *drawing),
         "rank": _shop_lists(model, asked, moment.at_us, truth, *drawing),
         "new_arrivals": _new_arrivals(model, asked, moment.at_us, truth, *drawing),
         "search": _searches(ItemSearch.load(bundle, model), asked, moment.at_us, truth, *drawing),
@@ -62,11 +62,20 @@ def scenario_lines(scenarios: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _complements(model: BlendedRecommender, fold: str, samples: int, seed: int) -> dict[str, object]:
+def _complements(
+    model: BlendedRecommender, fold: str, asked: Histories, now: int, samples: int, seed: int
+) -> dict[str, object]:
     baskets = read_table(Path("data/split") / f"{fold}_baskets.parquet")
+    known = {history.user_id: history for history in asked}
     rankers = {
-        "complements": model.complements,
-        POPULARITY: lambda asked, k: model.popular(k, model.without(asked)),
+        "complements": lambda user, half, k: model.complements(half, k, None, known.get(user), now),
+        "basket_alone": lambda _, half, k: model.complements(half, k),
+        "taste_alone": lambda user, half, k: (
+            model.recommend(known[user], now, k, model.without(half))
+            if user in known
+            else model.popular(k, model.without(half))
+        ),
+        POPULARITY: lambda _, half, k: model.popular(k, model.without(half)),
     }
     return measure_complements(rankers, baskets, samples, seed)
 

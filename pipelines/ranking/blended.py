@@ -71,6 +71,7 @@ class BlendedRecommender:
         self._rules = ListRules(**manifest.get("rules", {}))
         self._kind: NDArray[np.int32] = catalog.kind[catalog.sellable]
         self._popular_places: dict[int, NDArray[np.int64]] = {}
+        self._taste_beside_basket = float(manifest.get("complements", {}).get("taste_weight", 0.0))
         self._weighed = {component.system for component, weight in self._blends[BLEND] if weight > 0}
 
     @classmethod
@@ -233,24 +234,46 @@ class BlendedRecommender:
         rest = (Recommendation(item, 0.0, "not known to the model") for item in strange)
         return RankedList(ranked.source, (*ranked.items, *rest))
 
-    def complements(self, basket: Collection[str], k: int, allowed: Allowed | None = None) -> RankedList:
-        """The ``k`` allowed items that a basket asks for most; popularity when it asks for none.
+    def complements(
+        self,
+        basket: Collection[str],
+        k: int,
+        allowed: Allowed | None = None,
+        history: History | None = None,
+        now: int = 0,
+    ) -> RankedList:
+        """The ``k`` allowed items that go with a basket best; popularity when nothing does.
+
+        What the basket asks for and what the shopper likes, each as a share of the best, are weighed and summed.
 
         Args:
             basket: Items in it; those that the catalog does not know ask for nothing.
             k: Places. Where the basket asks for fewer, the rest is by popularity.
             allowed: Which of ``item_ids`` may be in the list; what is in the basket is not.
+            history: Whose basket it is; without one, or of a shopper who is not known, the basket alone counts.
+            now: Microseconds since the epoch (UTC); asked for with a history alone.
         """
         known = {self.catalog.position[item] for item in basket if item in self.catalog.position}
         places = np.array(sorted(known), np.int64)
         others = self.without(basket, allowed)
         asked = self._companions.completing(places)[self.catalog.sellable]
-        if not (asked[others] > 0).any():
+        scored = self._scored(history, now) if history is not None and self._taste_beside_basket else None
+        scores = asked
+        if scored is not None:
+            taste = self._taste_beside_basket * _share_of_best(scored.scores, others)
+            scores = _share_of_best(asked, others) + taste
+        if not (scores[others] > 0).any():
             return self.popular(k, others)
         # Bound to their sum, popularity only orders what is not asked for.
-        chosen = self._top(asked + TIE_BREAK * self.popularity / max(self.popularity.sum(), 1.0), k, others)
+        chosen = self._top(scores + TIE_BREAK * self.popularity / max(self.popularity.sum(), 1.0), k, others)
         found = (
-            Recommendation(str(self.item_ids[place]), float(asked[place]), self._completes(places, place))
+            Recommendation(
+                str(self.item_ids[place]),
+                float(scores[place]),
+                self._reason(scored.shopper, scored.raw, place)
+                if scored is not None and not asked[place]
+                else self._completes(places, place),
+            )
             for place in chosen
         )
         return RankedList("complements", tuple(found))
@@ -343,6 +366,12 @@ class BlendedRecommender:
 def _only(scores: Scores, allowed: Allowed | None) -> Scores:
     """The scores with ``-inf`` for what is not allowed."""
     return scores if allowed is None else np.where(allowed, scores, -np.inf)
+
+
+def _share_of_best(scores: Scores, among: Allowed) -> Scores:
+    """Each score by the largest one of those that may be chosen, where that is above zero."""
+    best = float(scores[among].max(initial=0.0))
+    return scores / best if best > 0 else np.zeros_like(scores)
 
 
 def _own_reason(times: int, days: float) -> str:

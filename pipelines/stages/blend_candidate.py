@@ -51,6 +51,7 @@ def main() -> None:
         rules,
         versions,
         {
+            "complements": everything.complements.model_dump(),
             "search": everything.search_items.model_dump(),
             "new_arrivals": everything.new_arrivals.model_dump(),
         },

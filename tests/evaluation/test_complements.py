@@ -36,7 +36,7 @@ def test_halved__of_each_basket_of_four_or_more_and_the_same_each_time() -> None
 def test_measure__by_hand_over_baskets_and_resampled_over_households() -> None:
     baskets = table(*FOUR, *FIVE, *(("1", "d", item) for item in "abcd"))
 
-    def knows_letters(asked: Sequence[str], k: int) -> RankedList:
+    def knows_letters(_: str, asked: Sequence[str], k: int) -> RankedList:
         return listed(*(item for item in "abcd" if item not in asked))
 
     found = measure_complements({"letters": knows_letters, "nothing": lambda *_: listed()}, baskets, 400, 7)
@@ -52,7 +52,7 @@ def test_measure__by_hand_over_baskets_and_resampled_over_households() -> None:
 def test_measure__counts_as_many_as_have_room() -> None:
     large = table(*(("1", "a", f"{number:02d}") for number in range(40)))
     ten = measure_complements(
-        {"ten": lambda asked, k: listed(*[f"{n:02d}" for n in range(40) if f"{n:02d}" not in asked][:k])},
+        {"ten": lambda _, asked, k: listed(*[f"{n:02d}" for n in range(40) if f"{n:02d}" not in asked][:k])},
         large,
         200,
         7,

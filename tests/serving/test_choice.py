@@ -1,5 +1,7 @@
 """What a request may choose by: attributes and exclusions, in every list."""
 
+import sqlite3
+import time
 from typing import Any
 
 import pytest
@@ -106,9 +108,11 @@ def test_choice__is_all_that_is_asked_for_at_once(
         assert len(found) == len(left)
         assert set(found) == left
     for basket in (["10"], ["50", "strange"], IDS, ["strange"]):
-        found = [place.item_id for place in recommender.complements(basket, 6, choice).items]
-        assert len(found) == len(left - {*basket})
-        assert set(found) == left - {*basket}
+        for history in (None, tea_drinker(), tea_drinker().empty("nobody")):
+            ranked = recommender.complements(basket, 6, choice, history, NOW)
+            found = [place.item_id for place in ranked.items]
+            assert len(found) == len(left - {*basket})
+            assert set(found) == left - {*basket}
     for item_id in (*IDS, "strange"):
         found = [place.item_id for place in recommender.similar(item_id, 6, choice).items]
         assert set(found) <= left - {item_id}
@@ -125,6 +129,45 @@ def test_complements__completes_a_basket_and_says_how_often(plane: Plane) -> Non
         ("Coffee", "with Tea in 9 baskets, 3.0 times as often as by chance"),
     ]
     assert [place["score"] for place in answer["items"]] == pytest.approx([0.7, 0.5, 0.5])
+
+
+def test_complements__of_a_known_shopper_weigh_the_basket_and_the_taste(plane: Plane) -> None:
+    """Milk asks for Eggs .7 and Bread .5; the tea drinker's taste counts twice, each as a share of the best.
+
+    Tea 2 * 1; Eggs 1 + 2 * .6 / 2.2; Bread 5 / 7 + 2 * .8 / 2.2; Apples 2 * 1.347368 / 2.2; Coffee 2 * .1 / 2.2.
+    """
+    status, answer = plane.ask("POST", "/v1/complements", {"items": ["10"], "user_id": "1"})
+    assert (status, answer["source"]) == (200, "complements")
+    assert [place["item_id"] for place in answer["items"]] == ["50", "30", "20", "40", "60"]
+    expected = [2.0, 1 + 1.2 / 2.2, 5 / 7 + 1.6 / 2.2, 2.694736 / 2.2, 0.2 / 2.2]
+    assert [place["score"] for place in answer["items"]] == pytest.approx(expected, rel=1e-5)
+    assert answer["items"][0]["reason"] == "you bought it 2 times, last 7 days ago"
+    assert answer["items"][1]["reason"] == "with Milk in 8 baskets, 2.0 times as often as by chance"
+    assert listed(plane, "/v1/complements", items=["10"], user_id="nobody", k=3) == ["30", "20", "40"]
+
+
+def test_recommendations__for_what_lies_before_a_shopper_are_its_complements(plane: Plane) -> None:
+    cart = {"items": ["10"], "k": 3, "context": "cart"}
+    assert listed(plane, RECOMMEND, user_id="1", **cart) == ["50", "30", "20"]
+    assert listed(plane, "/v1/shadow/recommendations", user_id="1", **cart) == ["50", "30", "20"]
+    assert listed(plane, RECOMMEND, **cart) == ["30", "20", "40"], "a session without an account"
+    assert listed(plane, RECOMMEND, k=3) == ["10", "20", "30"], "nothing is known: popularity"
+    assert listed(plane, RECOMMEND, items=["strange"], user_id="1", k=2) == ["50", "40"]
+
+
+def test_recommendations__of_a_context_are_logged_with_it(plane: Plane) -> None:
+    _, answer = plane.ask("POST", RECOMMEND, {"user_id": "1", "context": "email"})
+    file = plane.folder / "state" / "impressions.db"
+    query, found = "SELECT scenario FROM impressions WHERE request_id = ?", None
+    for _ in range(100):
+        with sqlite3.connect(file) as database:
+            found = database.execute(query, (answer["request_id"],)).fetchone()
+        if found:
+            break
+        time.sleep(0.05)
+    assert found == ("recommendations.email",)
+    status, refused = plane.ask("POST", RECOMMEND, {"user_id": "1", "context": "shelf"})
+    assert (status, "$.context" in refused["message"]) == (400, True)
 
 
 def test_complements__fills_up_by_popularity_and_chooses(plane: Plane) -> None:

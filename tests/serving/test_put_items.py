@@ -30,6 +30,9 @@ def every_list(plane: Plane) -> dict[str, list[str]]:
         "shadow": ("/v1/shadow/recommendations", {"user_id": "1"}),
         "cooccurrence": ("/v1/similar-items", {"item_id": "60"}),
         "complements": ("/v1/complements", {"items": ["60", "40"]}),
+        "own basket": ("/v1/complements", {"items": ["60", "40"], "user_id": "1"}),
+        "cart": ("/v1/recommendations", {"items": ["60", "40"], "user_id": "1", "context": "cart"}),
+        "session": ("/v1/recommendations", {"items": ["60"]}),
         "lonely": ("/v1/similar-items", {"item_id": "40"}),
         "unknown": ("/v1/similar-items", {"item_id": "no such item"}),
     }

@@ -18,7 +18,11 @@ BRANDS = ["National", "Own", "Own", None, "National", "Own"]
 NOW = 1_509_336_000_000_000  # 2017-10-30T04:00:00Z
 WEEK = 604_800_000_000
 DAY = WEEK // 7
-SCENARIOS = {"search": {"taste_weight": 0.5}, "new_arrivals": {"days": 28.0}}
+SCENARIOS = {
+    "complements": {"taste_weight": 2.0},
+    "search": {"taste_weight": 0.5},
+    "new_arrivals": {"days": 28.0},
+}
 
 
 def write_tiny_bundle(path: Path) -> str:
