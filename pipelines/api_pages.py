@@ -24,6 +24,18 @@ Unknown fields are refused.
 Two routes always ask for a key, which `shoploop up` has made; on this machine alone, the others need none.
 `shoploop keys` makes more of them, each for what it is for: [who may ask](keys.md).
 
+Python programs have `serving/client.py`, in which every request and answer has its type; it needs httpx and msgspec,
+and of shoploop `serving/schemas.py` alone:
+
+```python
+from serving.client import Client
+from serving.schemas import RecommendationsRequest
+
+with Client("http://127.0.0.1:3000") as shop:
+    for item in shop.recommendations(RecommendationsRequest(user_id="1", items=("1029743",), context="cart")).items:
+        print(item.title, item.reason)
+```
+
 ```console
 $ export SHOPLOOP_KEY=$(python3 -c "import json; print(json.load(open('.shoploop/secrets.json'))['admin_token'])")
 ```"""
