@@ -7,7 +7,7 @@ COLUMNS = ("validation", "stage_error", "quality gate", "package gate")
 
 
 def draw(whole: dict[str, Any], file: Path) -> None:
-    """Write the picture: a line a sabotage, a column a kind of check; the colour is how many checks caught it.
+    """Write the picture: a line a sabotage, a column a kind of check, in it how many checks caught it.
 
     Args:
         whole: The report.
@@ -20,13 +20,22 @@ def draw(whole: dict[str, Any], file: Path) -> None:
 
     rows = whole["sabotages"]
     counts = [[caught(row)[column] for column in COLUMNS] for row in rows]
-    figure, axis = pyplot.subplots(figsize=(7, 1.5 + 0.28 * max(len(rows), 1)), layout="constrained")
+    figure, axis = pyplot.subplots(figsize=(7.5, 1.5 + 0.26 * max(len(rows), 1)), layout="constrained")
     if rows:
-        image = axis.imshow(counts, aspect="auto", cmap="Blues", vmin=0)
-        figure.colorbar(image, label="checks that caught it")
-    axis.set_xticks(range(len(COLUMNS)), COLUMNS)
+        axis.imshow(
+            [[min(count, 1) for count in line] for line in counts], aspect="auto", cmap="Blues", vmax=2
+        )
+        axis.hlines([place + 0.5 for place in range(len(rows) - 1)], -0.5, len(COLUMNS) - 0.5, "white", lw=1)
+    for place, line in enumerate(counts):
+        for column, count in enumerate(line):
+            if count:
+                axis.text(column, place, str(count), ha="center", va="center")
+        if not any(line):
+            axis.text(-0.4, place, "nothing caught it", va="center", color="firebrick")
+    axis.set_xticks(range(len(COLUMNS)), [column.replace("_", " ") for column in COLUMNS])
+    axis.xaxis.tick_top()
     axis.set_yticks(range(len(rows)), [f"{row['name']} ({row['half']})" for row in rows])
-    axis.set_title("What caught each sabotage; an empty line slips through")
+    figure.suptitle("How many checks caught each sabotage")
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
 

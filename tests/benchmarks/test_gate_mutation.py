@@ -1,4 +1,4 @@
-"""Five cheap sabotages, really carried out on a small shop; the gates have to say what caught them."""
+"""Eight cheap sabotages, really carried out on a small shop; the gates have to say what caught them."""
 
 import sys
 from pathlib import Path
@@ -40,6 +40,9 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
         ("negative_quantities", "INVALID", "validation", "quantity_in_range"),
         ("duplicated_users", "INVALID", "validation", "user_id_unique"),
         ("future_events", "INVALID", "validation", "events"),
+        ("robot", "INVALID", "validation", "no shopper with more than"),
+        ("baskets_of_one_moment", "FAIL", "learned_from_what_landed", "basket_lines.parquet"),
+        ("weights_learned_on_holdout", "FAIL", "learned_from_what_landed", "validation_targets.parquet"),
         ("targets_of_wrong_week", "FAIL", "holdout_is_frozen", "is not the one that was frozen"),
         ("popularity_only", "FAIL", "superior_to_popularity", "does not beat popularity"),
     ],

@@ -29,10 +29,9 @@ def whole() -> dict[str, Any]:
     return report(rows, honest, data, {"decide_promotion.minimum_households": 30}, ["stale_prices"])
 
 
-def test_catalog__has_twenty_sabotages_and_both_halves() -> None:
+def test_catalog__has_twenty_sabotages_of_either_half() -> None:
     halves = [one.half for one in SABOTAGES.values()]
-    assert len(halves) >= 20
-    assert abs(halves.count("unseen") - halves.count("developed")) <= 2
+    assert min(halves.count("unseen"), halves.count("developed")) >= 20
     assert {one.kind for one in SABOTAGES.values()} == {"data", "labels", "features", "training", "packaging"}
     assert all(one.before in OUTPUTS and one.words for one in SABOTAGES.values())
 
@@ -76,7 +75,7 @@ def test_is_kept__grows_with_the_share() -> None:
     assert all(is_kept(user, 1.0) for user in users)
 
 
-def test_report__says_what_slips_through_and_which_check_would_catch_it(tmp_path: Path) -> None:
+def test_report__says_what_slips_through(tmp_path: Path) -> None:
     found = whole()
     assert [goal["met"] for goal in found["goals"]] == [False, True]
     assert {(one["system"], one["count"], one["of"]) for one in found["results"]} == {
@@ -84,7 +83,7 @@ def test_report__says_what_slips_through_and_which_check_would_catch_it(tmp_path
     }  # fmt: skip
     assert "| shuffled_labels | labels | unseen | **nothing** | PASS |" in table(found)
     page = pages.render_page("gate_mutation", found)
-    assert "permuted-label probe" in page
+    assert "No check that the honest workspace passes caught: shuffled_labels." in page
     assert "Not run for want of time: stale_prices." in page
     draw(found, tmp_path / "gate_mutation.png")
     assert (tmp_path / "gate_mutation.png").stat().st_size > 5_000
