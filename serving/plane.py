@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import uuid
+from dataclasses import replace
 
 import msgspec
 
@@ -214,7 +215,7 @@ class DataPlane:
         return self._recommender
 
     def _recommended(self, model: Recommender, request: RecommendationsRequest, now: int) -> RankedList:
-        history, choice = self._asking(request.user_id), self._choice(request)
+        history, choice = self._asking(request.user_id), self._wished(request)
         if request.items:
             return model.complements(request.items, request.k, choice, history, now)
         return model.recommend(history, now, request.k, choice)
@@ -228,6 +229,9 @@ class DataPlane:
         except UNREADABLE as error:
             self._note_unreadable(error)
             return History.empty(user_id)
+
+    def _wished(self, request: RecommendationsRequest) -> Choice:
+        return replace(self._choice(request), boosts=request.boost, diversity=request.diversity)
 
     def _choice(self, request: ListRequest) -> Choice:
         return Choice(self._withheld(), request.only, request.exclude)
@@ -256,7 +260,7 @@ class DataPlane:
     ) -> RankedList:
         """A list, and what it was computed from to the log."""
         known, seen = self._known(user_id), [NOTHING]
-        ranked = model.recommend(known.history, now, request.k, self._choice(request), seen.append)
+        ranked = model.recommend(known.history, now, request.k, self._wished(request), seen.append)
         release, variant = self._environment.release_id, self._variant()
         self._served.add(
             ServedFeatures(request_id, now, release, variant, model.sha256, ranked.source, known, seen[-1])

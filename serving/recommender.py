@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain import BundleError, History, RankedList
-from pipelines.ranking.blended import BlendedRecommender
+from pipelines.ranking.blended import NO_WISHES, BlendedRecommender, Wishes
 from pipelines.ranking.bundle import bundle_sha256
 from pipelines.ranking.feature_values import FeatureValues
 from pipelines.ranking.item_search import ItemSearch
+from pipelines.ranking.list_rules import ListRules
 from pipelines.ranking.new_arrivals import NewArrivals
-from serving.schemas import Only, RecommendedItem
+from serving.schemas import Boost, Diversity, Only, RecommendedItem
 
 MOST_FILTERS = 256
 """Choices by attribute whose items are remembered; a shop's pages ask by few."""
@@ -31,11 +32,15 @@ class Choice:
         withheld: What the shop has hidden or sold out.
         only: Attributes that are asked for.
         exclude: What the request leaves out.
+        boosts: What the request wants more or less of.
+        diversity: What the request asks of each ten places.
     """
 
     withheld: frozenset[str] = frozenset()
     only: Only | None = None
     exclude: tuple[str, ...] = ()
+    boosts: tuple[Boost, ...] = ()
+    diversity: Diversity | None = None
 
 
 EVERYTHING = Choice()
@@ -76,12 +81,12 @@ class Recommender:
         observe: Callable[[FeatureValues], None] | None = None,
     ) -> RankedList:
         """Items for a shopper, of those that may be chosen; ``observe`` is told the features of a blended list."""
-        allowed = self._allowed(choice)
+        allowed, wishes = self._allowed(choice), self._wishes(choice)
         try:
-            return self._model.recommend(history, now, k, allowed, observe)
+            return self._model.recommend(history, now, k, allowed, observe, wishes)
         except Exception:
             logger.exception("recommend failed; answering by popularity")
-            return self._model.popular(k, allowed)
+            return self._model.popular(k, allowed, wishes)
 
     def similar(self, item_id: str, k: int, choice: Choice = EVERYTHING) -> RankedList:
         """Items that go with an item, of those that may be chosen."""
@@ -132,12 +137,12 @@ class Recommender:
         now: int = 0,
     ) -> RankedList:
         """Items that complete a basket, of those that may be chosen, in the order that suits the shopper if known."""
-        allowed = self._allowed(choice)
+        allowed, wishes = self._allowed(choice), self._wishes(choice)
         try:
-            return self._model.complements(basket, k, allowed, history, now)
+            return self._model.complements(basket, k, allowed, history, now, wishes)
         except Exception:
             logger.exception("complements failed; answering by popularity")
-            return self._model.popular(k, self._model.without(basket, allowed))
+            return self._model.popular(k, self._model.without(basket, allowed), wishes)
 
     def _allowed(self, choice: Choice) -> NDArray[np.bool_] | None:
         """None while all items may be chosen, as for most requests."""
@@ -151,6 +156,14 @@ class Recommender:
         if choice.exclude:
             masks.append(self._model.without(choice.exclude))
         return np.logical_and.reduce(masks) if masks else None
+
+    def _wishes(self, choice: Choice) -> Wishes:
+        if not choice.boosts and choice.diversity is None:
+            return NO_WISHES
+        factors = [np.where(self._only(boost.only), boost.factor, 1.0) for boost in choice.boosts]
+        asked = choice.diversity
+        rules = None if asked is None else ListRules(asked.same_type_limit, asked.repeat_limit)
+        return Wishes(np.multiply.reduce(factors) if factors else None, rules)
 
     def named(self, ranked: RankedList) -> list[RecommendedItem]:
         """A ranked list with titles, as an answer carries it."""

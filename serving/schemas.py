@@ -58,6 +58,27 @@ class ListRequest(Request, frozen=True, kw_only=True):
     exclude: Excluded = ()
 
 
+class Boost(Request, frozen=True):
+    """More, or less, of some items."""
+
+    only: Annotated[Only, Meta(description="Which items.")]
+    factor: Annotated[
+        float, Meta(ge=0.5, le=2.0, description="What their score is multiplied with, from 0.5 to 2.")
+    ]
+
+
+class Diversity(Request, frozen=True):
+    """What each ten places have to keep; a list is filled all the same."""
+
+    same_type_limit: Annotated[
+        Annotated[int, Meta(ge=1, le=10)] | None, Meta(description="Places that one type takes at most.")
+    ] = None
+    repeat_limit: Annotated[
+        Annotated[int, Meta(ge=0, le=10)] | None,
+        Meta(description="Places that things bought before take at most."),
+    ] = None
+
+
 Context = Literal["home", "product", "cart", "checkout", "email"]
 
 
@@ -80,6 +101,13 @@ class RecommendationsRequest(ListRequest, frozen=True):
     ] = ()
     context: Annotated[
         Context | None, Meta(description="Where the list is shown; kept in the impression log, no more.")
+    ] = None
+    boost: Annotated[
+        tuple[Boost, ...],
+        Meta(max_length=10, description="What the shop wants more or less of; factors multiply."),
+    ] = ()
+    diversity: Annotated[
+        Diversity | None, Meta(description="Instead of the rules that the release was judged with.")
     ] = None
 
 

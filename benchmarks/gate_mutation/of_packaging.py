@@ -7,7 +7,7 @@ from benchmarks.gate_mutation.sabotage import BUNDLE, Sabotage, edit_code, rever
 from pipelines.run_facts import read_result, write_result
 
 DOOR = Path("serving/recommender.py")
-ASKS = "            return self._model.recommend(history, now, k, allowed, observe)\n"
+ASKS = "            return self._model.recommend(history, now, k, allowed, observe, wishes)\n"
 
 
 def corrupted_file(workspace: Path) -> None:

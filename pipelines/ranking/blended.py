@@ -14,7 +14,7 @@ from pipelines.ranking.catalog import Catalog, Shopper
 from pipelines.ranking.components import SEQUENCE, Component, known_places, normalise
 from pipelines.ranking.feature_values import NOTHING, FeatureValues, collect
 from pipelines.ranking.generators import Generators
-from pipelines.ranking.list_rules import ListRules, top_places
+from pipelines.ranking.list_rules import NO_RULES, ListRules, top_places
 from pipelines.retrieval.companions import Companions
 from pipelines.retrieval.sequence import ShopperTables
 
@@ -26,6 +26,26 @@ Scores = NDArray[np.float64]
 Allowed = NDArray[np.bool_]
 Weights = list[tuple[Component, float]]
 Ranked = tuple[NDArray[np.int64], Scores]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a request asks of a list beside which items may be in it.
+
+    Attributes:
+        boost: What the score of each of ``item_ids`` is multiplied with, above 0, shape ``(n,)``; None for nothing.
+        rules: Of this list, in place of those that the bundle has; None for those.
+    """
+
+    boost: Scores | None = None
+    rules: ListRules | None = None
+
+    def weigh(self, scores: Scores) -> Scores:
+        """The scores with the boost."""
+        return scores if self.boost is None else scores * self.boost
+
+
+NO_WISHES = Wishes()
 
 
 @dataclass(frozen=True)
@@ -72,6 +92,7 @@ class BlendedRecommender:
         self._kind: NDArray[np.int32] = catalog.kind[catalog.sellable]
         self._popular_places: dict[int, NDArray[np.int64]] = {}
         self._taste_beside_basket = float(manifest.get("complements", {}).get("taste_weight", 0.0))
+        self._nobody = catalog.shopper(History.empty(""), 0)
         self._weighed = {component.system for component, weight in self._blends[BLEND] if weight > 0}
 
     @classmethod
@@ -133,6 +154,7 @@ class BlendedRecommender:
         k: int,
         allowed: Allowed | None = None,
         observe: Callable[[FeatureValues], None] | None = None,
+        wishes: Wishes = NO_WISHES,
     ) -> RankedList:
         """The ``k`` best items for a shopper; popularity when nothing is known.
 
@@ -142,17 +164,19 @@ class BlendedRecommender:
             k: Places.
             allowed: Which of ``item_ids`` may be in the list, shape ``(n,)``; all of them without.
             observe: Told the features of the items in the list; not called when popularity answers.
+            wishes: Of the request.
         """
         scored = self._scored(history, now)
         if scored is None:
-            return self.popular(k, allowed)
-        chosen = self._chosen(scored, k, allowed)
+            return self.popular(k, allowed, wishes)
+        scores = wishes.weigh(scored.scores)
+        chosen = self._chosen(scored.shopper, scores, k, allowed, wishes.rules or self._rules)
         if observe is not None:
             observe(self._features(scored, chosen))
         found = (
             Recommendation(
                 str(self.item_ids[place]),
-                float(scored.scores[place]),
+                float(scores[place]),
                 self._reason(scored.shopper, scored.raw, place),
             )
             for place in chosen
@@ -186,11 +210,13 @@ class BlendedRecommender:
         raw = self._generators.score(shopper, self._weighed, tables)
         return Scored(shopper, tables, raw, self._blend(raw, self._blends[BLEND]))
 
-    def _chosen(self, scored: Scored, k: int, allowed: Allowed | None) -> list[int]:
-        if self._rules.ask_nothing:
-            return self._top(scored.scores, k, allowed)
-        left = _only(scored.scores, allowed)
-        chosen: list[int] = self._rules.choose(left, self._kind, self._bought(scored.shopper), k).tolist()
+    def _chosen(
+        self, shopper: Shopper, scores: Scores, k: int, allowed: Allowed | None, rules: ListRules
+    ) -> list[int]:
+        if rules.ask_nothing:
+            return self._top(scores, k, allowed)
+        left = _only(scores, allowed)
+        chosen: list[int] = rules.choose(left, self._kind, self._bought(shopper), k).tolist()
         return chosen
 
     def _bought(self, shopper: Shopper) -> NDArray[np.bool_]:
@@ -241,6 +267,7 @@ class BlendedRecommender:
         allowed: Allowed | None = None,
         history: History | None = None,
         now: int = 0,
+        wishes: Wishes = NO_WISHES,
     ) -> RankedList:
         """The ``k`` allowed items that go with a basket best; popularity when nothing does.
 
@@ -252,6 +279,7 @@ class BlendedRecommender:
             allowed: Which of ``item_ids`` may be in the list; what is in the basket is not.
             history: Whose basket it is; without one, or of a shopper who is not known, the basket alone counts.
             now: Microseconds since the epoch (UTC); asked for with a history alone.
+            wishes: Of the request.
         """
         known = {self.catalog.position[item] for item in basket if item in self.catalog.position}
         places = np.array(sorted(known), np.int64)
@@ -263,9 +291,12 @@ class BlendedRecommender:
             taste = self._taste_beside_basket * _share_of_best(scored.scores, others)
             scores = _share_of_best(asked, others) + taste
         if not (scores[others] > 0).any():
-            return self.popular(k, others)
+            return self.popular(k, others, wishes)
+        scores = wishes.weigh(scores)
         # Bound to their sum, popularity only orders what is not asked for.
-        chosen = self._top(scores + TIE_BREAK * self.popularity / max(self.popularity.sum(), 1.0), k, others)
+        filled = scores + TIE_BREAK * self.popularity / max(self.popularity.sum(), 1.0)
+        shopper = self._nobody if scored is None else scored.shopper
+        chosen = self._chosen(shopper, filled, k, others, wishes.rules or NO_RULES)
         found = (
             Recommendation(
                 str(self.item_ids[place]),
@@ -304,15 +335,15 @@ class BlendedRecommender:
         """Those of ``item_ids`` that have one of the names of every attribute that is asked for."""
         return np.asarray(self.catalog.attributes.where(wanted)[self.catalog.sellable], bool)
 
-    def popular(self, k: int, allowed: Allowed | None = None) -> RankedList:
+    def popular(self, k: int, allowed: Allowed | None = None, wishes: Wishes = NO_WISHES) -> RankedList:
         """The ``k`` allowed items bought most of late: the end of the fallback chain."""
+        scores = wishes.weigh(self.popularity)
+        chosen = self._chosen(self._nobody, scores, k, allowed, wishes.rules or NO_RULES)
         return RankedList(
             "popularity",
             tuple(
-                Recommendation(
-                    str(self.item_ids[place]), float(self.popularity[place]), "popular in this shop"
-                )
-                for place in self._top(self.popularity, k, allowed)
+                Recommendation(str(self.item_ids[place]), float(scores[place]), "popular in this shop")
+                for place in chosen
             ),
         )
 

@@ -93,7 +93,7 @@ def test_decide_package__a_bento_that_keeps_64_kib_of_each_answer_is_refused(
 ) -> None:
     workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
     file = bento_of(workspace) / "src" / "serving" / "recommender.py"
-    asks = "            return self._model.recommend(history, now, k, allowed, observe)\n"
+    asks = "            return self._model.recommend(history, now, k, allowed, observe, wishes)\n"
     code = file.read_text()
     assert code.count(asks) == 1
     code = code.replace(asks, "            KEPT.append(b'x' * 65536)\n" + asks)
@@ -117,7 +117,7 @@ def test_decide_package__a_bento_that_falls_back_now_and_then_is_refused(
     here: Settings, ledger: Ledger, built: Path, tmp_path: Path
 ) -> None:
     workspace = trial(built, tmp_path / "run", [query("1", TEA), query("nobody", POPULAR)], damage=True)
-    asks = "            return self._model.recommend(history, now, k, allowed, observe)\n"
+    asks = "            return self._model.recommend(history, now, k, allowed, observe, wishes)\n"
     spoil(workspace, asks, "            ASKED.append(1)\n            1 / (len(ASKED) % 51)\n" + asks)
     spoil(workspace, "class Recommender:\n", "ASKED = []\n\n\nclass Recommender:\n")
     result = decide_package(here, ledger, workspace)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.recommender import Choice, Recommender
-from serving.schemas import Only
+from serving.schemas import Boost, Diversity, Only
 from tests.serving.plane_under_test import Plane
 from tests.serving.tiny_bundle import (
     BRANDS,
@@ -85,6 +85,8 @@ def some(values: list[str | None]) -> st.SearchStrategy[tuple[str, ...] | None]:
     some([*DEPARTMENTS]),
     some([*CATEGORIES]),
     some([*BRANDS]),
+    st.sampled_from([(), (Boost(Only(brand=("Own",)), 2.0), Boost(Only(department=("Drinks",)), 0.5))]),
+    st.sampled_from([None, Diversity(same_type_limit=1), Diversity(repeat_limit=0)]),
 )
 def test_choice__is_all_that_is_asked_for_at_once(
     recommender: Recommender,
@@ -93,8 +95,11 @@ def test_choice__is_all_that_is_asked_for_at_once(
     department: tuple[str, ...] | None,
     category: tuple[str, ...] | None,
     brand: tuple[str, ...] | None,
+    boosts: tuple[Boost, ...],
+    diversity: Diversity | None,
 ) -> None:
-    choice = Choice(frozenset(withheld), Only(department=department, category=category, brand=brand), exclude)
+    only = Only(department=department, category=category, brand=brand)
+    choice = Choice(frozenset(withheld), only, exclude, boosts, diversity)
     asked = [(department, DEPARTMENTS), (category, CATEGORIES), (brand, BRANDS)]
     left = {
         item_id
@@ -153,6 +158,29 @@ def test_recommendations__for_what_lies_before_a_shopper_are_its_complements(pla
     assert listed(plane, RECOMMEND, **cart) == ["30", "20", "40"], "a session without an account"
     assert listed(plane, RECOMMEND, k=3) == ["10", "20", "30"], "nothing is known: popularity"
     assert listed(plane, RECOMMEND, items=["strange"], user_id="1", k=2) == ["50", "40"]
+
+
+def test_boost__multiplies_and_is_bounded(plane: Plane) -> None:
+    """Tea 2.2, Apples 1.347, Milk 1, Bread .8, Eggs .6, Coffee .1; of an own brand are Bread, Eggs and Coffee."""
+    own = {"only": {"brand": ["Own"]}, "factor": 2}
+    assert listed(plane, RECOMMEND, user_id="1", boost=[own]) == ["50", "20", "40", "30", "10", "60"]
+    both = [own, {"only": {"department": ["Drinks"]}, "factor": 0.5}]
+    assert listed(plane, RECOMMEND, user_id="1", boost=both) == ["20", "40", "30", "50", "10", "60"]
+    assert listed(plane, RECOMMEND, boost=[own], k=3) == ["20", "30", "10"], "popularity is boosted, too"
+    assert listed(plane, RECOMMEND, items=["10"], boost=[own], k=2) == ["30", "20"]
+    for factor in (0.49, 2.01, -1, "2"):
+        body = {"user_id": "1", "boost": [{"only": {"brand": ["Own"]}, "factor": factor}]}
+        status, answer = plane.ask("POST", RECOMMEND, body)
+        assert (status, "$.boost[0].factor" in answer["message"]) == (400, True)
+
+
+def test_diversity__asks_each_ten_places(plane: Plane) -> None:
+    none_again = {"diversity": {"repeat_limit": 0}}
+    # Nothing that was bought before, Tea and Apples, stands before what was not; the list is filled all the same.
+    assert listed(plane, RECOMMEND, user_id="1", **none_again) == ["10", "20", "30", "60", "50", "40"]
+    assert listed(plane, RECOMMEND, user_id="nobody", **none_again) == ["10", "20", "30", "40", "50", "60"]
+    status, answer = plane.ask("POST", RECOMMEND, {"user_id": "1", "diversity": {"same_type_limit": 0}})
+    assert (status, "$.diversity.same_type_limit" in answer["message"]) == (400, True)
 
 
 def test_recommendations__of_a_context_are_logged_with_it(plane: Plane) -> None:
