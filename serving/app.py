@@ -6,6 +6,7 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from serving.keys import Keys, open_scopes, own_tokens
 from serving.plane import DataPlane, new_request_id
 from serving.routes import ROUTES, Route
 from serving.schemas import MAX_BODY_BYTES, ErrorAnswer, RefusalError
+from serving.turns import ShedError, Turns
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -54,6 +56,7 @@ class App:
         self._environment = environment
         self._plane: DataPlane | None = None
         self._draining = False
+        self._turns = Turns(environment.most_waiting)
         self._keys = Keys(environment.keys_file, own_tokens(environment), open_scopes(environment))
         self._routes: dict[tuple[str, str], Route | pages.Page] = {
             **{("GET", path): page for path, page in pages.PAGES.items()},
@@ -119,9 +122,15 @@ class App:
                 raise RefusalError(503, "draining", "The process is about to stop")
             if route.needs:
                 self._keys.check(_header(scope, b"authorization"), route.needs)
+            if route.makes_list:
+                self._turns.refuse_beyond()
             body = await _read(scope, receive) if route.request else scope["query_string"]
-            answer = await getattr(plane, route.handler)(body, request_id, *named)
+            turn: AbstractAsyncContextManager[None] = self._turns if route.makes_list else nullcontext()
+            async with turn:
+                answer = await getattr(plane, route.handler)(body, request_id, *named)
         except RefusalError as refused:
+            if isinstance(refused, ShedError):
+                plane.metrics.shed.labels(path).inc()
             answer = ErrorAnswer(refused.error, refused.message, request_id)
             return Answer(refused.status, JSON_TYPE, encoder.encode(answer), refused.retry_after)
         except DisconnectError:

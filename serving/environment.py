@@ -30,6 +30,8 @@ class Environment(msgspec.Struct, frozen=True):
         served_features_share: Share of the recommendation requests whose features are logged, for
             `shoploop features replay`; chosen by request id.
         served_features_mib: Size of that log from which on its oldest rows leave.
+        most_waiting: Requests for lists that may wait, of which one is worked on; more are refused with 429. A good
+            bound is the longest wait that a shopper bears, divided by the time that one list takes.
     """
 
     data_host: str = "127.0.0.1"
@@ -47,6 +49,7 @@ class Environment(msgspec.Struct, frozen=True):
     mirror_file: Path | None = None
     served_features_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
     served_features_mib: Annotated[int, Meta(ge=1)] = 256
+    most_waiting: Annotated[int, Meta(ge=1)] = 64
 
     def __post_init__(self) -> None:
         """Refuse to open what must stay closed: it changes what shoppers see, or tells what they did."""

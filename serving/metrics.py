@@ -37,6 +37,10 @@ class Metrics:
             "Of each list's first ten, the share that a candidate has among its first ten, summed up.",
             registry=self.registry,
         )
+        self.shed = Counter(
+            "shoploop_shed", "Requests for lists refused since too many waited.", ["route"],
+            registry=self.registry,
+        )  # fmt: skip
         self.events = Counter("shoploop_events", "Posted events.", ["result"], registry=self.registry)
         self.state_errors = Counter(
             "shoploop_state_errors", "Answers given without the shopper's history.", registry=self.registry

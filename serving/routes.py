@@ -53,6 +53,11 @@ class Route(msgspec.Struct, frozen=True):
     parameter: str = ""
     kind: bytes = b"text/plain; version=0.0.4; charset=utf-8"
 
+    @property
+    def makes_list(self) -> bool:
+        """Whether its answer is a list of items, which takes the model's work."""
+        return self.answer is RecommendationsAnswer
+
 
 _KEY_REFUSALS = {
     401: "No key was given, or one that is not known.",
@@ -65,6 +70,11 @@ _BODY_REFUSALS = {
     408: "The body did not arrive in time.",
     413: "The body or the batch is too large.",
     503: "There is no usable model; the message names the file.",
+}
+_LIST_REFUSALS = {
+    **_BODY_REFUSALS,
+    429: "Too many wait for their lists already, or the key asks more often than it may; the header `Retry-After`"
+    " says when to ask again.",
 }
 _NOT_READY = {503: "There is no usable model; the message names the file."}
 _ITEM = RecommendedItem("1029743", "FLUID MILK WHITE ONLY, National, 1 GA", 1.8421, "you bought it 12 times")
@@ -97,44 +107,44 @@ ROUTES = (
         "POST", "/v1/recommendations", "recommendations",
         "Items for one shopper, for what lies before somebody (a cart, a page, a session), or for both, with reasons.",
         RecommendationsRequest, RecommendationsAnswer,
-        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS, needs="read",
+        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _LIST_REFUSALS, needs="read",
     ),
     Route(
         "POST", SHADOW_PATH, "shadow_recommendations",
         "The same for a shopper who is not shown it: nothing is logged. A candidate is compared by it.",
         RecommendationsRequest, RecommendationsAnswer,
-        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _BODY_REFUSALS, needs="read",
+        ({"user_id": "1", "k": 10}, _list("blend", _ITEM)), _LIST_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/similar-items", "similar_items",
         "Items bought in the same baskets as one item.",
         SimilarItemsRequest, RecommendationsAnswer,
-        ({"item_id": "1029743", "k": 10}, _list("cooccurrence", _SIMILAR)), _BODY_REFUSALS, needs="read",
+        ({"item_id": "1029743", "k": 10}, _list("cooccurrence", _SIMILAR)), _LIST_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/complements", "complements",
         "Items that complete a basket, with how often they were bought together and how much oftener than by chance.",
         ComplementsRequest, RecommendationsAnswer,
         ({"items": ["1029743", "1106523"], "user_id": "1", "k": 10}, _list("complements", _COMPLEMENT)),
-        _BODY_REFUSALS, needs="read",
+        _LIST_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/new-arrivals", "new_arrivals",
         "Items that are new in the shop and to the shopper, with how long they are and how often they were bought.",
         NewArrivalsRequest, RecommendationsAnswer,
-        ({"user_id": "1", "k": 10}, _list("blend", _NEW)), _BODY_REFUSALS, needs="read",
+        ({"user_id": "1", "k": 10}, _list("blend", _NEW)), _LIST_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/rank", "rank",
         "A list of the shop's own in the order that suits one shopper; what is hidden or out of stock is left out.",
         RankRequest, RecommendationsAnswer,
-        ({"user_id": "1", "items": ["1106523", "1029743"]}, _list("blend", _ITEM)), _BODY_REFUSALS, needs="read",
+        ({"user_id": "1", "items": ["1106523", "1029743"]}, _list("blend", _ITEM)), _LIST_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/search", "search",
         "Items that match what a shopper typed, in the order that suits the shopper.",
         SearchRequest, RecommendationsAnswer,
-        ({"query": "milk", "user_id": "1", "k": 10}, _list("search", _ITEM)), _BODY_REFUSALS, needs="read",
+        ({"query": "milk", "user_id": "1", "k": 10}, _list("search", _ITEM)), _LIST_REFUSALS, needs="read",
     ),
     Route(
         "POST", "/v1/events", "events",

@@ -1,0 +1,67 @@
+"""One list is made at a time; those that come while too many wait are refused at once."""
+
+import asyncio
+from types import TracebackType
+
+from serving.schemas import RefusalError
+
+RETRY_AFTER_SECONDS = 1.0
+
+
+class ShedError(RefusalError):
+    """Refused, since too many wait already: 429."""
+
+    def __init__(self, waiting: int) -> None:
+        message = f"{waiting} requests wait for their lists already; ask again after the header Retry-After"
+        super().__init__(429, "overloaded", message, retry_after=RETRY_AFTER_SECONDS)
+
+
+class Turns:
+    """A queue of bounded length before work that holds up the event loop; ``async with`` waits for one's turn.
+
+    Without it every request would be let in, wait in the event loop for all before it, and be answered too late for
+    anybody.
+
+    Args:
+        most_waiting: How many may wait, the one whose turn it is counted in.
+    """
+
+    def __init__(self, most_waiting: int) -> None:
+        self._most, self._waiting = most_waiting, 0
+        self._turn = asyncio.Lock()
+
+    def refuse_beyond(self) -> None:
+        """Let a request begin.
+
+        Raises:
+            ShedError: As many wait as may.
+        """
+        if self._waiting >= self._most:
+            raise ShedError(self._waiting)
+
+    async def __aenter__(self) -> None:
+        """Wait for a turn, in the order of arrival.
+
+        Raises:
+            ShedError: As many wait as may.
+        """
+        self.refuse_beyond()
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        except BaseException:
+            self._waiting -= 1
+            raise
+        try:
+            # Whoever came meanwhile is counted, and refused where it must be, before the next work begins.
+            await asyncio.sleep(0)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the next one go on."""
+        self._waiting -= 1
+        self._turn.release()
