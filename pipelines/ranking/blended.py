@@ -373,7 +373,7 @@ class BlendedRecommender:
             if weight > 0:
                 scores = raw[component.system]
                 # Zero stays zero on every scale but `logit`: most systems know a few hundred items of the catalog.
-                known = slice(None) if component.scale == "logit" else np.flatnonzero(scores)
+                known = slice(None) if component.scale == "logit" else np.flatnonzero(scores != 0)
                 total[known] += weight * normalise(scores, component.scale, known)
         return total
 

@@ -54,7 +54,7 @@ DECAYS = {
 
 def known_places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """Where a system says something: above zero, or everywhere when its scores go below, as logits do."""
-    return np.flatnonzero(scores) if scores.min() >= 0 else np.arange(len(scores))
+    return np.flatnonzero(scores != 0) if scores.min() >= 0 else np.arange(len(scores))
 
 
 def normalise(
