@@ -11,6 +11,7 @@ from pipelines.commands import (
     actions_runs,
     actions_serving,
     backup,
+    bench,
     component,
     doctor,
     features,
@@ -61,6 +62,7 @@ app.add_typer(quarantine.app)
 app.add_typer(releases.app)
 app.add_typer(gate.app)
 app.add_typer(keys.app)
+app.add_typer(bench.app)
 source.app.command("example")(source_example.example)
 app.add_typer(source.app)
 app.add_typer(features.app)

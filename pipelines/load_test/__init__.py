@@ -1,0 +1,1 @@
+"""Load on an endpoint: requests at a fixed rate, and what came of them."""
