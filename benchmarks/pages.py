@@ -18,6 +18,7 @@ from benchmarks.next_basket import page as next_basket
 from benchmarks.peers import page as rectools
 from benchmarks.scaling import page as scaling
 from benchmarks.sequences import page as sequences
+from benchmarks.serving import page as serving
 from benchmarks.sessions import page as sessions
 from pipelines.settings import CHECKOUT
 from pipelines.tables import read_json
@@ -55,6 +56,7 @@ PAGES: Mapping[str, Page] = {
     "peers.rectools": rectools,
     "scaling": scaling,
     "sequences": sequences,
+    "serving": serving,
     "sessions": sessions,
     "training_speed": training_speed,
 }
