@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks import embedding_update_page as embedding_update
+from benchmarks import soak_page as soak
 from benchmarks import training_speed_page as training_speed
 from benchmarks.features import page as features
 from benchmarks.gate_mutation import page as gate_mutation
@@ -58,6 +59,7 @@ PAGES: Mapping[str, Page] = {
     "sequences": sequences,
     "serving": serving,
     "sessions": sessions,
+    "soak": soak,
     "training_speed": training_speed,
 }
 """By the ``benchmark`` that a report names."""

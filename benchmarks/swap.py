@@ -47,7 +47,7 @@ class Bench:
             "SHOPLOOP_HOME": str(home),
             "SHOPLOOP_PORT_ENDPOINT": str(self.settings.port_endpoint),
         }
-        self.releases = [_release(44, "a" * 64), _release(44, "b" * 64)]
+        self.releases = [new_release(44, "a" * 64), new_release(44, "b" * 64)]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -55,7 +55,7 @@ class Bench:
         command = [sys.executable, "-m", "pipelines.releases.endpoint", "--start-command", PLANE]
         with subprocess.Popen(command, env=self.environment, stderr=subprocess.DEVNULL) as supervisor:
             try:
-                _wait_for_port(self.settings.port_endpoint)
+                wait_for_port(self.settings.port_endpoint)
                 first, second = self.releases
                 self.mover.release(first, None, "benchmark", "first")
                 self.mover.release(second, first.release_id, "benchmark", "second")
@@ -86,7 +86,8 @@ class Bench:
         return [status.releases[release.release_id].port or 0 for release in self.releases]
 
 
-def _release(week: int, sha: str) -> Release:
+def new_release(week: int, sha: str) -> Release:
+    """A release that no run made."""
     unknown = "benchmark"
     return Release(
         release_id=release_id_of(week, sha),
@@ -106,7 +107,12 @@ def _release(week: int, sha: str) -> Release:
     )
 
 
-def _wait_for_port(port: int) -> None:
+def wait_for_port(port: int) -> None:
+    """Until somebody listens.
+
+    Raises:
+        TimeoutError: Nobody does after 20 seconds.
+    """
     for _ in range(400):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -161,7 +167,7 @@ def static_caddy(home: Path, planes: list[int]) -> Iterator[tuple[int, Path]]:
     confined = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
     command = [caddy_binary(), "run", "--config", str(file)]
     with subprocess.Popen(command, env=confined, cwd=folder, stderr=subprocess.DEVNULL) as caddy:
-        _wait_for_port(port)
+        wait_for_port(port)
         yield port, admin
         caddy.terminate()
 

@@ -4,12 +4,9 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import pages
@@ -19,22 +16,8 @@ from benchmarks.serving.systems import BENTOML, BENTOML_THREADS, PLANE, ROUTED
 from pipelines.load_test.driver import Seen
 from pipelines.settings import CHECKOUT, Settings
 from serving.state import ShopperState
-from tests.serving.tiny_bundle import NOW, write_tiny_bundle
-
-MOMENT = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=NOW)
-
-
-def write_events(file: Path, kind: str = "purchase") -> Path:
-    rows = [("1", "50", "b2", 7), ("1", "40", "b1", 14), ("1", "50", "b1", 14), ("2", "10", "b3", 1)]
-    table = {
-        "user_id": [user for user, *_ in rows],
-        "item_id": [item for _, item, *_ in rows],
-        "basket_id": [basket for _, _, basket, _ in rows],
-        "event_type": [kind] * len(rows),
-        "occurred_at": [MOMENT - timedelta(days=days) for *_, days in rows],
-    }
-    pq.write_table(pa.table(table), file)
-    return file
+from tests.benchmarks.small_events import write_events
+from tests.serving.tiny_bundle import write_tiny_bundle
 
 
 def test_prepare__makes_a_state_of_the_purchases_and_leaves_the_bundle_alone(tmp_path: Path) -> None:
