@@ -36,8 +36,9 @@ and of shoploop `serving/schemas.py` alone:
 from serving.client import Client
 from serving.schemas import RecommendationsRequest
 
+asked = RecommendationsRequest(user_id="1", items=("1029743",), context="cart")
 with Client("http://127.0.0.1:3000") as shop:
-    for item in shop.recommendations(RecommendationsRequest(user_id="1", items=("1029743",), context="cart")).items:
+    for item in shop.recommendations(asked).items:
         print(item.title, item.reason)
 ```
 
