@@ -34,7 +34,7 @@ from pipelines.retrieval.companions import Companions
 from pipelines.settings import CHECKOUT
 from pipelines.text.search_index import SearchIndex
 from serving.served_features import read_served
-from serving.state import ShopperState
+from serving.sqlite_state import SqliteState
 
 NOW = 1_509_336_000_000_000
 DAY = 86_400_000_000
@@ -90,7 +90,7 @@ def sequence(random: np.random.Generator) -> dict[str, np.ndarray]:
 def write_state(path: Path) -> None:
     """Shoppers with a year of baskets."""
     random = np.random.default_rng(2)
-    state = ShopperState(path)
+    state = SqliteState(path)
     state.replace_histories(history(str(user), random) for user in range(SHOPPERS))
     state.close()
 

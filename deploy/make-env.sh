@@ -20,7 +20,7 @@ if [ -e .env ]; then
   passwords=$(grep -v '^TREE_ID=' .env || true)
   echo "Kept the passwords of .env; delete it to make new ones (and the volumes with it: docker compose down -v)"
 else
-  passwords=$(printf 'POSTGRES_PASSWORD=%s\nS3_ACCESS_KEY=shoploop\nS3_SECRET_KEY=%s' "$(secret)" "$(secret)")
+  passwords=$(printf 'POSTGRES_PASSWORD=%s\nREDIS_PASSWORD=%s\nS3_ACCESS_KEY=shoploop\nS3_SECRET_KEY=%s' "$(secret)" "$(secret)" "$(secret)")
 fi
 code=$(tree_id)
 (umask 077 && printf '%s\nTREE_ID=%s\n' "$passwords" "$code" >.env)

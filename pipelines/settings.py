@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     endpoint_url: str = ""
     alert_webhook: str = ""
     open_scopes: str = ""
+    state_url: str = ""
     airflow_database_url: str = ""
     feature_builds: Path | None = None
     spark_master: str = "local[*]"
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
 
     @property
     def state_file(self) -> Path:
-        """Shopper state and event log of the endpoint (SQLite, WAL)."""
+        """Shopper state and event log of the endpoint (SQLite, WAL), where ``state_url`` names no other place."""
         return self.home / "state" / "shopper.db"
 
     @property

@@ -13,6 +13,8 @@ from pipelines.sources.declared import DeclaredSource
 from pipelines.sources.shop_source import ShopSource
 from pipelines.sources.staging import Staging
 from pipelines.weeks import ShopCalendar
+from serving.state import ShopperState
+from serving.stores import open_state
 
 COMPLETE_JOURNEY = "complete_journey"
 
@@ -26,11 +28,20 @@ class OpenShop:
     clock: ShopClock
     landing: Landing
     state_file: Path
+    state_url: str
     data_docs: Path
     expectations: Path
     declarations: Path
     checkout: Path
     staged: Path
+
+    def state(self) -> ShopperState:
+        """What the endpoint knows and was told; to be closed.
+
+        Raises:
+            ValueError: ``SHOPLOOP_STATE_URL`` names no store.
+        """
+        return open_state(self.state_url, self.state_file)
 
     def source(self) -> ShopSource:
         """The shop's own data.
@@ -69,6 +80,7 @@ def open_shop(settings: Settings, workspace: Path | None = None) -> OpenShop:
         clock=ShopClock(settings.clock_file),
         landing=Landing(settings.landing),
         state_file=settings.state_file,
+        state_url=settings.state_url,
         data_docs=settings.data_docs,
         expectations=settings.home / "great_expectations",
         declarations=code / "sources",

@@ -17,6 +17,8 @@ class Environment(msgspec.Struct, frozen=True):
         data_host: Address of the data plane; the image sets ``0.0.0.0``.
         data_port: Port of the data plane.
         state_file: SQLite file with shopper histories and the event log; impressions and served features lie beside it.
+        state_url: Redis that holds histories, event log and put items instead of that file; it may have a password.
+        state_may_be_lost: Take events also where that Redis does not put them on disk before it answers.
         clock_file: The recorded shop clock; without one the shop lives in real time.
         bundle: Folder of the model bundle.
         release_id: Name of the release, shown in every answer.
@@ -37,6 +39,8 @@ class Environment(msgspec.Struct, frozen=True):
     data_host: str = "127.0.0.1"
     data_port: int = 3000
     state_file: Path = Path("state") / "shopper.db"
+    state_url: str = ""
+    state_may_be_lost: bool = False
     clock_file: Path | None = None
     bundle: Path = SOURCE_ROOT / "bundle"
     release_id: str = "unreleased"

@@ -1,17 +1,14 @@
 """The event log as a stream: what was posted after a sequence number, one JSON object a line."""
 
 import json
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from serving.schemas import RefusalError
+from serving.state import PostedRow, ShopperState, StateError
 
 MOST_LINES = 5_000
-QUERY = "SELECT seq, event_id, body, received_at FROM posted_events WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
 class EventsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,24 +37,22 @@ def read_query(query: bytes) -> EventsQuery:
         raise RefusalError(400, "invalid_request", str(error)) from error
 
 
-def read_log(state_file: Path, query: EventsQuery) -> bytes:
-    """Lines of the log; a connection of its own, so that it may run beside the event loop.
+def read_log(state: ShopperState, query: EventsQuery) -> bytes:
+    """Lines of the log.
 
     Raises:
-        RefusalError: 503, the file cannot be read.
+        RefusalError: 503, the store cannot be read.
     """
     try:
-        with closing(sqlite3.connect(f"file:{state_file}?mode=ro", uri=True, timeout=10)) as connection:
-            rows = connection.execute(QUERY, (query.after, query.limit)).fetchall()
-    except sqlite3.Error as error:
-        raise RefusalError(
-            503, "event_log_unavailable", f"The log cannot be read ({error}); ask again later"
-        ) from error
-    return b"".join(_line(*row) for row in rows)
+        rows = state.posted(query.after, query.limit)
+    except StateError as error:
+        raise RefusalError(503, "event_log_unavailable", f"{error}; ask again later") from error
+    return b"".join(_line(row) for row in rows)
 
 
-def _line(seq: int, event_id: str, body: str, received_at: str) -> bytes:
+def _line(row: PostedRow) -> bytes:
     """A body is an object as it was logged; one that is none cannot come from here, and its reader will say so."""
+    seq, event_id, body, received_at = row
     head = f'{{"seq": {seq}, "received_at": {json.dumps(received_at)}'
     if body.startswith("{") and len(body) > len("{}"):
         return f"{head}, {body[1:]}\n".encode()

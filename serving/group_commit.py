@@ -1,4 +1,4 @@
-"""One writer thread on one SQLite file: what waits together is committed together."""
+"""One writer thread on one store: what waits together is written together."""
 
 import logging
 import queue
@@ -34,31 +34,28 @@ def connect(path: Path, schema: str, synchronous: str = "FULL") -> sqlite3.Conne
     return connection
 
 
-class GroupCommit(Generic[Item, Result]):
-    """Applies items in the order they came; a result is given only after the commit is on disk.
+class GroupWriter(Generic[Item, Result]):
+    """Writes items in the order they came; a result is given only after its group is on disk.
 
     Args:
-        connection: Used by the writer thread alone from here on.
-        apply: Writes one item inside the open transaction.
-        linger: Seconds to wait for company before a commit; 0 for the lowest latency.
+        write: Writes a group in the writer thread and gives a result for each of it, or raises: then all fail.
+        linger: Seconds to wait for company before a group is written; 0 for the lowest latency.
         max_waiting: How many items may wait.
     """
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
-        apply: Callable[[sqlite3.Connection, Item], Result],
+        write: Callable[[list[Item]], list[Result]],
         linger: float = 0,
         max_waiting: int = MAX_WAITING,
     ) -> None:
-        self._connection, self._apply, self._linger = connection, apply, linger
-        self._max_waiting = max_waiting
+        self._write, self._linger, self._max_waiting = write, linger, max_waiting
         self._queue: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
     def submit(self, item: Item) -> Future[Result]:
-        """Queue an item; the future fails with ``sqlite3.Error`` when it could not be written.
+        """Queue an item; the future fails with what `write` raised.
 
         Raises:
             OverloadError: Too much waits already.
@@ -73,14 +70,13 @@ class GroupCommit(Generic[Item, Result]):
         """Write what waits, then stop."""
         self._queue.put(None)
         self._thread.join(timeout=30)
-        self._connection.close()
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             if self._linger:
                 time.sleep(self._linger)
             group, closing = self._gather(first)
-            self._commit(group)
+            self._write_group(group)
             if closing:
                 return
 
@@ -96,19 +92,52 @@ class GroupCommit(Generic[Item, Result]):
             group.append(waiting)
         return group, False
 
-    def _commit(self, group: list[tuple[Item, Future[Result]]]) -> None:
+    def _write_group(self, group: list[tuple[Item, Future[Result]]]) -> None:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            results = [self._apply(self._connection, item) for item, _ in group]
-            self._connection.execute("COMMIT")
+            results = self._write([item for item, _ in group])
         except Exception as error:
-            logger.error("writing to SQLite failed: %s", error)
-            self._roll_back()
+            logger.error("writing failed: %s", error)
             for _, future in group:
                 future.set_exception(error)
         else:
             for (_, future), result in zip(group, results, strict=True):
                 future.set_result(result)
+
+
+class GroupCommit(GroupWriter[Item, Result]):
+    """A group is one transaction of an SQLite file.
+
+    Args:
+        connection: Used by the writer thread alone from here on.
+        apply: Writes one item inside the open transaction.
+        linger: As of `GroupWriter`.
+        max_waiting: As of `GroupWriter`.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        apply: Callable[[sqlite3.Connection, Item], Result],
+        linger: float = 0,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._connection, self._apply = connection, apply
+        super().__init__(self._commit, linger, max_waiting)
+
+    def close(self) -> None:
+        """Write what waits, then stop and let go of the file."""
+        super().close()
+        self._connection.close()
+
+    def _commit(self, items: list[Item]) -> list[Result]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            results = [self._apply(self._connection, item) for item in items]
+            self._connection.execute("COMMIT")
+        except Exception:
+            self._roll_back()
+            raise
+        return results
 
     def _roll_back(self) -> None:
         try:

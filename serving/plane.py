@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sqlite3
 import uuid
 from dataclasses import replace
 
@@ -13,12 +12,9 @@ from pipelines.ranking.feature_values import NOTHING
 from serving.clock import ServingClock, iso, micros
 from serving.environment import Environment
 from serving.event_log import read_log, read_query
-from serving.group_commit import GroupCommit, OverloadError, connect
 from serving.impressions import Impression, ImpressionLog
 from serving.metrics import Metrics
 from serving.mirror import Mirror
-from serving.put_items import SCHEMA as PUT_ITEMS
-from serving.put_items import PutItems, put_item
 from serving.recommender import Choice, Recommender
 from serving.schemas import (
     MAX_IDENTIFIER,
@@ -41,14 +37,15 @@ from serving.schemas import (
     decode_events,
 )
 from serving.served_features import ServedFeatureLog, ServedFeatures
-from serving.state import SCHEMA, Known, LoggedEvent, ShopperState, append_events
+from serving.state import Known, LoggedEvent, StateError
+from serving.stores import open_state
 from serving.watched_word import WatchedWord
 
 SHADOW = "shadow"
 """Variant of an answer that no shopper sees."""
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
-UNREADABLE = (sqlite3.Error, msgspec.DecodeError, ValueError)
+UNREADABLE = (StateError, msgspec.DecodeError, ValueError)
 
 logger = logging.getLogger("serving")
 
@@ -64,17 +61,16 @@ class DataPlane:
 
     Raises:
         ClockError: The shop clock is named and cannot be read.
-        sqlite3.Error: The state file cannot be opened.
+        ValueError: The URL of the state names no store.
+        StateError: The state file cannot be opened. A Redis that is away is no reason not to start.
     """
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._clock = ServingClock(environment.clock_file)
         self._variant = WatchedWord(environment.variant_file, environment.variant)
-        self._state = ShopperState(environment.state_file)
-        self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
-        self._items = PutItems(environment.state_file)
-        self._put = GroupCommit(connect(environment.state_file, PUT_ITEMS), put_item)
+        self._state = open_state(environment.state_url, environment.state_file, environment.state_may_be_lost)
+        self._state.open()
         self._impressions = ImpressionLog(environment.impressions_file)
         self._served = ServedFeatureLog(
             environment.served_features_file,
@@ -88,9 +84,6 @@ class DataPlane:
 
     def close(self) -> None:
         """Write what waits and let go of the files."""
-        self._log.close()
-        self._put.close()
-        self._items.close()
         self._impressions.close()
         self._served.close()
         self._state.close()
@@ -159,12 +152,12 @@ class DataPlane:
         now = self._clock.now()
         events = [_logged(event, position, now) for position, event in enumerate(decode_events(body))]
         try:
-            accepted = await asyncio.wrap_future(self._log.submit(events))
-        except (sqlite3.Error, OverloadError) as error:
+            accepted = await self._state.append(events)
+        except StateError as error:
             raise RefusalError(
                 503,
                 "event_log_unavailable",
-                f"Nothing was stored ({error}); send the same events again later",
+                f"Not acknowledged ({error}); send the same events again later",
             ) from error
         self.metrics.events.labels("accepted").inc(accepted)
         self.metrics.events.labels("duplicate").inc(len(events) - accepted)
@@ -178,16 +171,16 @@ class DataPlane:
             )
         item = decode(body, PutItem)
         try:
-            await asyncio.wrap_future(self._put.submit((item_id, item)))
-        except (sqlite3.Error, OverloadError) as error:
+            await self._state.put(item_id, item)
+        except StateError as error:
             raise RefusalError(
-                503, "items_unavailable", f"Nothing has changed ({error}); send the same again later"
+                503, "items_unavailable", f"Not acknowledged ({error}); send the same again later"
             ) from error
         return PutItemAnswer(request_id, item_id, not item.is_withheld)
 
     async def event_log(self, query: bytes, _: str) -> bytes:
         """What was posted after a sequence number; read in a thread, since the loop has requests to answer."""
-        return await asyncio.to_thread(read_log, self._environment.state_file, read_query(query))
+        return await asyncio.to_thread(read_log, self._state, read_query(query))
 
     async def release(self, _: bytes, __: str) -> ReleaseAnswer:
         """What this process serves."""
@@ -238,11 +231,11 @@ class DataPlane:
 
     def _withheld(self) -> frozenset[str]:
         try:
-            return self._items.withheld()
+            return self._state.withheld()
         except UNREADABLE as error:
             logger.error("items cannot be read, going by what was known of them: %s", error)
             self.metrics.state_errors.inc()
-            return self._items.withheld_before()
+            return self._state.withheld_before()
 
     def _known(self, user_id: str) -> Known:
         try:

@@ -151,7 +151,7 @@ ROUTES = (
         "Log one event or a list of up to 1,000; idempotent by event_id, answered once they are on disk.",
         PostedEvent | list[PostedEvent], EventsAnswer,
         (_EVENT, EventsAnswer("6f1c2e", accepted=1, duplicates=0)),
-        {**_BODY_REFUSALS, 503: "The event log cannot be written; nothing was stored."}, needs="events",
+        {**_BODY_REFUSALS, 503: "The event log cannot be written; send the same again."}, needs="events",
     ),
     Route(
         "GET", "/v1/events", "event_log",
@@ -168,7 +168,7 @@ ROUTES = (
         "Say what is so of one item. What is hidden or out of stock is in no list of any kind from the next answer on.",
         PutItem, PutItemAnswer,
         ({"stock": 0}, PutItemAnswer("6f1c2e", "1029743", is_shown=False)),
-        {**_BODY_REFUSALS, 503: "It cannot be written; nothing has changed."},
+        {**_BODY_REFUSALS, 503: "It cannot be written; send the same again."},
         needs="admin", parameter="item_id",
     ),
     Route(

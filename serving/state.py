@@ -1,51 +1,24 @@
-"""Shopper state and event log in one SQLite file (WAL): an event posted is in the very next answer.
+"""What the endpoint knows of shoppers and items, and what every store of it does; :mod:`serving.stores` opens one.
 
-Tables:
-    histories: What each shopper bought according to landed data, one row a shopper, replaced as a whole.
-    posted_events: The event log, in order of arrival; ingestion reads it by ``seq``.
-    fresh_purchases: Posted purchases that have not landed yet; they are added to ``histories`` when read.
-    landed_lines: Posted purchases that landed lately: the rest of their order may still be posted.
-    refreshes: When ``histories`` were replaced and from what, one row each time.
-    landed_batches: Which batches the histories hold, each with the first refresh that held it.
+A history is two parts put together when it is read: what landed, and what was posted since.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain import History
-from serving.group_commit import connect
+from serving.schemas import PutItem
 
 PURCHASE = ("user_id", "item_id", "basket_id")
 Line = tuple[str, int, str]  # item, moment, basket
+Columns = tuple[bytes, bytes, bytes]  # items, times, baskets
 OPEN_ORDER = 30 * 86_400_000_000  # microseconds after which nothing more is expected of an order
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS histories (
-  user_id TEXT PRIMARY KEY, items BLOB NOT NULL, times BLOB NOT NULL, baskets BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS posted_events (
-  seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, received_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS fresh_purchases (
-  event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, item_id TEXT NOT NULL, basket_id TEXT NOT NULL,
-  occurred_at INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS fresh_purchases_by_user ON fresh_purchases (user_id, occurred_at);
-CREATE TABLE IF NOT EXISTS landed_lines (
-  event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, item_id TEXT NOT NULL, basket_id TEXT NOT NULL,
-  occurred_at INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS landed_lines_by_basket ON landed_lines (user_id, basket_id);
-CREATE TABLE IF NOT EXISTS refreshes (
-  seq INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, week INTEGER NOT NULL, judged_through INTEGER NOT NULL,
-  view_sha256 TEXT NOT NULL, items_sha256 TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS landed_batches (batch_id TEXT PRIMARY KEY, refresh INTEGER NOT NULL);
-"""
 
 
 @dataclass(frozen=True)
@@ -100,77 +73,58 @@ class LoggedEvent:
     occurred_at: int
     body: dict[str, Any]
 
+    @property
+    def text(self) -> str:
+        """The body as the log keeps it."""
+        return json.dumps(self.body, sort_keys=True, ensure_ascii=False)
 
-def append_events(connection: sqlite3.Connection, events: list[LoggedEvent]) -> int:
-    """Append events inside the open transaction; returns how many were new."""
-    received_at = datetime.now(UTC).isoformat()
-    return sum(_append(connection, event, received_at) for event in events)
-
-
-def _append(connection: sqlite3.Connection, event: LoggedEvent, received_at: str) -> bool:
-    cursor = connection.execute(
-        "INSERT OR IGNORE INTO posted_events (event_id, body, received_at) VALUES (?, ?, ?)",
-        (event.event_id, json.dumps(event.body, sort_keys=True, ensure_ascii=False), received_at),
-    )
-    if cursor.rowcount == 0:
-        return False
-    if event.event_type == "purchase":
-        connection.execute(
-            "INSERT OR IGNORE INTO fresh_purchases VALUES (?, ?, ?, ?, ?)",
-            (event.event_id, *(event.body[name] for name in PURCHASE), event.occurred_at),
-        )
-    return True
+    @property
+    def is_purchase(self) -> bool:
+        """Whether it becomes part of a history."""
+        return self.event_type == "purchase"
 
 
-class ShopperState:
-    """Reads histories, and replaces them when new data has landed.
+class PostedRow(NamedTuple):
+    """One line of the event log; ``received_at`` in ISO 8601."""
 
-    Args:
-        path: The SQLite file; made when it is not there.
+    seq: int
+    event_id: str
+    body: str
+    received_at: str
+
+
+class StateError(Exception):
+    """The state cannot be read or written; the message says where and why."""
+
+
+class ShopperState(Protocol):
+    """Shoppers' histories, the event log, and what was put of items.
+
+    Invariants:
+        What `append` or `put` returned for is on disk, and in the very next answer of every process.
+        Readers see the histories before a replacement or after it, never a part of both.
+
+    Every method but `close` may raise :class:`StateError`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._connection = connect(path, SCHEMA)
+    @property
+    def name(self) -> str:
+        """Where it is, for messages; without a password."""
+
+    def open(self) -> None:
+        """Make what is missing, and log what is wrong with the place."""
 
     def history(self, user_id: str) -> History:
         """All that is known of a shopper, landed and posted; empty for an unknown one."""
-        execute = self._connection.execute
-        execute("BEGIN")  # one snapshot: a refresh between the two reads would show a purchase twice or never
-        try:
-            return self._read(user_id)
-        finally:
-            execute("COMMIT")
 
     def known(self, user_id: str) -> Known:
         """The history, and from which state it is, in one snapshot."""
-        execute = self._connection.execute
-        execute("BEGIN")
-        try:
-            history = self._read(user_id)
-            refresh = execute("SELECT max(seq) FROM refreshes").fetchone()[0]
-            posted = execute("SELECT max(seq) FROM posted_events").fetchone()[0]
-        finally:
-            execute("COMMIT")
-        return Known(history, refresh or 0, posted or 0)
 
-    def _read(self, user_id: str) -> History:
-        execute = self._connection.execute
-        landed = execute(
-            "SELECT items, times, baskets FROM histories WHERE user_id = ?", (user_id,)
-        ).fetchone()
-        fresh = execute(
-            "SELECT item_id, occurred_at, basket_id FROM fresh_purchases WHERE user_id = ?", (user_id,)
-        ).fetchall()
-        known = _unpack(user_id, landed) if landed else History.empty(user_id)
-        if not fresh:
-            return known
-        begun = execute(
-            "SELECT item_id, occurred_at, basket_id FROM landed_lines WHERE user_id = ? AND basket_id IN"
-            " (SELECT basket_id FROM fresh_purchases WHERE user_id = ?)",
-            (user_id, user_id),
-        ).fetchall()
-        known, landed_part = _take_out(known, begun) if begun else (known, [])
-        return _merge(known, [*fresh, *landed_part])
+    def user_ids(self) -> list[str]:
+        """Everybody of whom a purchase is known, landed or posted; sorted."""
+
+    def fresh_event_ids(self) -> list[str]:
+        """Ids of posted purchases that have not landed as far as this state knows; sorted."""
 
     def replace_histories(
         self,
@@ -179,7 +133,7 @@ class ShopperState:
         judged_through: int = 0,
         made_of: Refresh | None = None,
     ) -> int:
-        """Replace all landed histories in one transaction; readers see the old state, then the new one.
+        """Replace all landed histories at once; readers see the old state, then the new one.
 
         Args:
             histories: One for each known shopper.
@@ -190,79 +144,40 @@ class ShopperState:
         Returns:
             How many shoppers are known now.
         """
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.execute("DELETE FROM histories")
-            rows = (_pack(history) for history in histories)
-            count = connection.executemany("INSERT INTO histories VALUES (?, ?, ?, ?)", rows).rowcount
-            ids = [(event_id,) for event_id in landed_event_ids]
-            kept = "INSERT OR IGNORE INTO landed_lines SELECT * FROM fresh_purchases WHERE event_id = ?"
-            connection.executemany(kept, ids)
-            connection.executemany("DELETE FROM fresh_purchases WHERE event_id = ?", ids)
-            connection.execute(
-                "DELETE FROM fresh_purchases WHERE event_id IN"
-                " (SELECT event_id FROM posted_events WHERE seq <= ?)",
-                (judged_through,),
-            )
-            if made_of is not None:
-                _record(connection, made_of)
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-        return max(count, 0)
 
-    def user_ids(self) -> list[str]:
-        """Everybody of whom a purchase is known, landed or posted; sorted."""
-        query = "SELECT user_id FROM histories UNION SELECT user_id FROM fresh_purchases ORDER BY 1"
-        return [row[0] for row in self._connection.execute(query)]
+    def refreshes(self) -> dict[int, Refresh]:
+        """Every refresh that is recorded, by number."""
 
-    def fresh_event_ids(self) -> list[str]:
-        """Ids of posted purchases that have not landed as far as this state knows."""
-        return [
-            row[0]
-            for row in self._connection.execute("SELECT event_id FROM fresh_purchases ORDER BY event_id")
-        ]
+    async def append(self, events: list[LoggedEvent]) -> int:
+        """Log events and what they do to histories, all or none; returns how many were new, once they are on disk.
+
+        Of one ``event_id`` the first counts, whoever sends it again.
+        """
+
+    def posted(self, after: int, limit: int) -> list[PostedRow]:
+        """Lines of the log after a sequence number, in the order of arrival; may be called in any thread."""
+
+    def posted_through(self) -> int:
+        """Last sequence number of the log, 0 before the first."""
+
+    async def put(self, item_id: str, item: PutItem) -> None:
+        """Replace what was said of an item; returns once it is on disk."""
+
+    def withheld(self) -> frozenset[str]:
+        """Ids of what may not be shown: hidden, or out of stock. The same object as long as nothing changes."""
+
+    def withheld_before(self) -> frozenset[str]:
+        """What was withheld when that was last read; never fails."""
+
+    def how_to_go_on(self, after: int) -> str:
+        """What a person does so that this log goes on after number ``after`` of one that was lost."""
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Write what waits and let go."""
 
 
-def _record(connection: sqlite3.Connection, made_of: Refresh) -> None:
-    connection.execute("DELETE FROM landed_lines WHERE occurred_at < ?", (made_of.at_us - OPEN_ORDER,))
-    number = connection.execute(
-        "INSERT INTO refreshes (at_us, week, judged_through, view_sha256, items_sha256) VALUES (?, ?, ?, ?, ?)",
-        (made_of.at_us, made_of.week, made_of.judged_through, made_of.view_sha256, made_of.items_sha256),
-    ).lastrowid
-    # Accepted batches stay: each is kept once, with the first refresh that held it.
-    batches = ((batch_id, number) for batch_id in made_of.batch_ids)
-    connection.executemany("INSERT OR IGNORE INTO landed_batches VALUES (?, ?)", batches)
-
-
-def read_refreshes(path: Path) -> dict[int, Refresh]:
-    """Every refresh that is recorded in a state file, by number; empty without the file.
-
-    Raises:
-        sqlite3.Error: The file cannot be read.
-    """
-    if not path.exists():
-        return {}
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'refreshes'").fetchone():
-            return {}
-        batches = connection.execute("SELECT batch_id, refresh FROM landed_batches ORDER BY 2, 1").fetchall()
-        query = "SELECT seq, at_us, week, view_sha256, items_sha256, judged_through FROM refreshes"
-        return {
-            row[0]: Refresh(
-                row[1], row[2], tuple(name for name, first in batches if first <= row[0]), *row[3:]
-            )
-            for row in connection.execute(query)
-        }
-
-
-def _pack(history: History) -> tuple[str, bytes, bytes, bytes]:
+def pack(history: History) -> tuple[str, bytes, bytes, bytes]:
+    """Shopper, items, times and baskets, as a store keeps them."""
     return (
         history.user_id,
         msgspec.msgpack.encode(history.items.tolist()),
@@ -271,9 +186,28 @@ def _pack(history: History) -> tuple[str, bytes, bytes, bytes]:
     )
 
 
-def _unpack(user_id: str, row: tuple[bytes, bytes, bytes]) -> History:
+def unpack(user_id: str, row: Columns) -> History:
+    """The inverse of :func:`pack`."""
     items = np.array(msgspec.msgpack.decode(row[0]), dtype=np.str_)
     return History(user_id, items, np.frombuffer(row[1], "<i8"), np.frombuffer(row[2], "<i4"))
+
+
+def put_together(
+    user_id: str, landed: tuple[bytes, bytes, bytes] | None, fresh: list[Line], begun: list[Line]
+) -> History:
+    """One history of what landed and what was posted.
+
+    Args:
+        user_id: The shopper.
+        landed: Columns as :func:`pack` gives them, None of nobody.
+        fresh: Posted lines that have not landed.
+        begun: Posted lines that have landed, of orders of which ``fresh`` holds more.
+    """
+    known = unpack(user_id, landed) if landed else History.empty(user_id)
+    if not fresh:
+        return known
+    known, landed_part = _take_out(known, begun) if begun else (known, [])
+    return _merge(known, [*fresh, *landed_part])
 
 
 def _take_out(known: History, begun: list[Line]) -> tuple[History, list[Line]]:

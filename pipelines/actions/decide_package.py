@@ -27,7 +27,7 @@ from pipelines.releases.rehearsal import (
 )
 from pipelines.run_facts import RunFacts, read_result, write_result
 from pipelines.settings import Settings
-from serving.state import ShopperState
+from serving.stores import open_state
 
 GO_ON, REFUSED = "release_model", "refused_package"
 
@@ -141,7 +141,7 @@ def _files_fault(bento: Path, expected: str) -> str:
 
 
 def _prepare(folder: Path, queries: list[KnownQuery], histories: list[History]) -> None:
-    state = ShopperState(folder / "shopper.db")
+    state = open_state("", folder / "shopper.db")
     state.replace_histories(histories)
     state.close()
     set_clock(folder, queries[0].now if queries else 0)

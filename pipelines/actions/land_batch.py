@@ -1,6 +1,7 @@
 """Land what is new: events posted to the endpoint, weeks of the shop's source, or a file."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +15,9 @@ from pipelines.shop import OpenShop, open_shop
 from pipelines.sources.files import read_file
 from pipelines.sources.posted_events import read_posted
 from pipelines.sources.shop_source import Say, ShopSource, Tables
-from pipelines.tables import read_json, sha256
+from pipelines.tables import StorageError, read_json, sha256
 from pipelines.workspace import RUN_FOLDER
+from serving.state import ShopperState, StateError
 
 TARGET = "land_target"
 
@@ -185,25 +187,28 @@ def _land_again(shop: OpenShop, first: int, last: int, say: Say) -> LandResult:
 
 def _land_posted(shop: OpenShop) -> list[str]:
     now, after = shop.clock.now(), shop.landing.posted_through()
-    posted = read_posted(shop.state_file, after, now)
-    if not posted.last:
-        _require_own_log(shop, after, now)
-        return []
-    batch_id = f"posted-{posted.first}-{posted.last}"
-    batch = Batch(batch_id, "posted", now.isoformat(), str(shop.state_file), posted_through=posted.last)
+    with closing(shop.state()) as state:
+        posted = read_posted(state, after, now)
+        if not posted.last:
+            _require_own_log(state, after)
+            return []
+        batch_id = f"posted-{posted.first}-{posted.last}"
+        batch = Batch(batch_id, "posted", now.isoformat(), state.name, posted_through=posted.last)
     shop.landing.land(batch, {"events": posted.events})
     return [batch_id]
 
 
-def _require_own_log(shop: OpenShop, after: int, now: datetime) -> None:
+def _require_own_log(state: ShopperState, after: int) -> None:
     """Numbers count in one log: in a new or an older one those of new events are small again, and never land."""
-    if after == 0 or read_posted(shop.state_file, after - 1, now).last:
-        return
-    if newest := read_posted(shop.state_file, 0, now).last:
+    try:
+        newest = state.posted_through()
+    except StateError as error:
+        raise StorageError(f"{error}; restart the endpoint and repeat") from error
+    if 0 < newest < after:
         raise LandingError(
-            f"{shop.state_file}: expected the log whose event {after} has landed, found one that ends with event "
+            f"{state.name}: expected the log whose event {after} has landed, found one that ends with event "
             f"{newest}: its events would never land. Put the lost log back, or let this one go on where that ended: "
-            f"sqlite3 {shop.state_file} 'UPDATE posted_events SET seq = seq + {after}'"
+            f"{state.how_to_go_on(after)}"
         )
 
 

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from pipelines.settings import Settings
 from pipelines.tables import write_whole
-from serving.state import ShopperState
+from serving.state import StateError
+from serving.stores import open_state
 
 # The road of a candidate that is compared: the same list, and no impression of what nobody was shown yet.
 PATH = "/v1/shadow/recommendations"
@@ -79,9 +80,11 @@ def recommend_all(
         CampaignError: Nobody is known, or the endpoint does not answer. What was at ``out`` stays.
         StorageError: The file cannot be written.
     """
-    state = ShopperState(settings.state_file)
+    state = open_state(settings.state_url, settings.state_file)
     try:
         user_ids = state.user_ids()
+    except StateError as error:
+        raise CampaignError(f"{error}; repeat the command when it can be") from error
     finally:
         state.close()
     if not user_ids:

@@ -24,7 +24,8 @@ from pipelines.settings import Settings
 from pipelines.shop import open_shop
 from pipelines.tables import sha256
 from pipelines.weeks import to_micros
-from serving.state import Refresh, ShopperState
+from serving.state import Refresh
+from serving.stores import open_state
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,15 @@ class RefreshResult:
 
 
 def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshResult:
-    """Replace all histories in one transaction; with a workspace the result is also in its ``run/``.
+    """Replace all histories at once; with a workspace the result is also in its ``run/``.
 
     Posted events that have landed meanwhile are counted once: they leave the endpoint's fresh purchases.
 
     Raises:
-        sqlite3.Error: The state file cannot be written; the endpoint keeps what it had.
+        StateError: The state cannot be written; the endpoint keeps what it had.
     """
     landing = Landing(settings.landing)
-    state = ShopperState(settings.state_file)
+    state = open_state(settings.state_url, settings.state_file)
     try:
         with landing.lock():
             landed = _landed_among(landing, state.fresh_event_ids())
@@ -105,7 +106,7 @@ def refresh_after(settings: Settings, ledger: Ledger, switch: Switch) -> None:
     """Make the histories anew where the release that is live now makes them by another view than the one before.
 
     Raises:
-        sqlite3.Error: The state file cannot be written; the endpoint keeps what it had.
+        StateError: The state cannot be written; the endpoint keeps what it had.
     """
     store = settings.bentoml_home
     before, now = (

@@ -26,7 +26,7 @@ from pipelines.sources.posted_events import read_posted
 from pipelines.tables import StorageError, sha256
 from pipelines.weeks import from_micros
 from serving.served_features import ServedFeatures, read_served
-from serving.state import Refresh, read_refreshes
+from serving.state import Refresh, ShopperState, StateError
 
 GROUP = 1000  # requests whose events are held in memory together
 NO_REFRESH = "served before the state said what its histories are made of, as `shoploop action refresh_state` has it do"
@@ -88,8 +88,9 @@ class Replay:
     def __init__(self, settings: Settings, bundles: Sequence[Path]) -> None:
         self.shop: OpenShop = open_shop(settings)
         self.log = settings.served_features_file
-        self.refreshes = _read_refreshes(settings.state_file)
-        self.posted = posted_events(settings.state_file)
+        with closing(self.shop.state()) as state:
+            self.refreshes = _read_refreshes(state)
+            self.posted = posted_events(state)
         self.bundles = find_bundles(settings, bundles)
         self.tolerance = self.shop.params.replay_features.score_tolerance
         self.comparison, self.set_aside = Comparison(), Counter[str]()
@@ -222,41 +223,27 @@ def find_bundles(settings: Settings, besides: Sequence[Path]) -> dict[str, Path]
     return found | {bundle_sha256(folder): folder for folder in besides}
 
 
-def posted_events(state_file: Path) -> pa.Table:
+def posted_events(state: ShopperState) -> pa.Table:
     """The event log as rows of the events contract with their ``seq``; ``ingested_at`` is ``occurred_at``.
 
     Raises:
         StorageError: It cannot be read.
     """
-    events = read_posted(state_file, 0, from_micros(0)).events
+    posted = read_posted(state, 0, from_micros(0))
+    events = posted.events.append_column("seq", pa.array(posted.numbers, pa.int64()))
     if "fault" in events.column_names:
         events = events.filter(events["fault"].is_null())
-    events = events.select(EVENTS.column_names)
+    events = events.select([*EVENTS.column_names, "seq"])
     place = events.column_names.index("ingested_at")
     # Posted is known: the endpoint's clock is never before the event, and what a request knew is told by `seq`.
-    events = events.set_column(place, "ingested_at", events["occurred_at"])
-    numbers = _numbers(state_file)
-    return events.append_column(
-        "seq", pa.array([numbers[name] for name in events["event_id"].to_pylist()], pa.int64())
-    )
+    return events.set_column(place, "ingested_at", events["occurred_at"])
 
 
-def _numbers(state_file: Path) -> dict[str, int]:
-    if not state_file.exists():
-        return {}
-    with closing(sqlite3.connect(f"file:{state_file}?mode=ro", uri=True, timeout=30)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'posted_events'").fetchone():
-            return {}
-        return dict(connection.execute("SELECT event_id, seq FROM posted_events").fetchall())
-
-
-def _read_refreshes(state_file: Path) -> dict[int, Refresh]:
+def _read_refreshes(state: ShopperState) -> dict[int, Refresh]:
     try:
-        return read_refreshes(state_file)
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"{state_file}: cannot be read ({error}); restart the endpoint and repeat"
-        ) from error
+        return state.refreshes()
+    except StateError as error:
+        raise StorageError(f"{error}; restart the endpoint and repeat") from error
 
 
 def _read_log(path: Path) -> Iterator[ServedFeatures]:

@@ -300,6 +300,7 @@ def _environment(configuration: Settings, folder: Path) -> dict[str, str]:
         "BENTOML_DO_NOT_TRACK": "True",
         "SHOPLOOP_KEYS_FILE": str(configuration.keys_file.resolve()),
         "SHOPLOOP_OPEN_SCOPES": configuration.open_to_all,
+        "SHOPLOOP_STATE_URL": configuration.state_url,
         MARK: str(folder),
     }
 

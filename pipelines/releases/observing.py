@@ -4,7 +4,8 @@ import http.client
 import json
 import math
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +19,12 @@ from pipelines.releases.records import Step
 from pipelines.releases.status import EndpointStatus, ReleaseStatus, read_status
 from pipelines.releases.stepping import SHADOW
 from pipelines.settings import Settings
+from serving.state import ShopperState, StateError
+from serving.stores import open_state
 
 ROUTE = "/v1/recommendations"
-BUYERS = """
-WITH shown AS (SELECT DISTINCT user_id FROM impressions WHERE seq > ? AND release = ? AND user_id IS NOT NULL),
-bought AS (SELECT DISTINCT json_extract(body, '$.user_id') AS user_id FROM state.posted_events
-           WHERE seq > ? AND json_extract(body, '$.event_type') = 'purchase')
-SELECT count(*), count(bought.user_id) FROM shown LEFT JOIN bought USING (user_id)
-"""
+SHOWN = "SELECT DISTINCT user_id FROM impressions WHERE seq > ? AND release = ? AND user_id IS NOT NULL"
+LINES = 5000  # of the event log, read at once
 
 
 class NotObserved(Exception):  # noqa: N818
@@ -116,18 +115,13 @@ def take_baseline(settings: Settings, candidate: str, live: str, slow_seconds: f
 
     Raises:
         EndpointDown: No supervisor runs.
-        NotObserved: One of them does not answer.
+        NotObserved: One of them, or the event log, does not answer.
     """
     status = read_status(settings)
     (canary, _), (control, mirrored) = (_counters(status, name, slow_seconds) for name in (candidate, live))
-    state = settings.state_file
-    return Baseline(
-        canary,
-        control,
-        _last_row(state.with_name("impressions.db"), "impressions"),
-        _last_row(state, "posted_events"),
-        mirrored,
-    )
+    impressions = settings.state_file.with_name("impressions.db")
+    with _opened_state(settings) as state:
+        return Baseline(canary, control, _last_row(impressions), state.posted_through(), mirrored)
 
 
 def observe(settings: Settings, step: Step, slow_seconds: float, now: datetime) -> Observed:
@@ -142,7 +136,7 @@ def observe(settings: Settings, step: Step, slow_seconds: float, now: datetime) 
     before = Baseline.from_json(step.baseline)
     after = take_baseline(settings, step.release_id, step.live_release_id, slow_seconds)
     canary, control = (
-        replace(_arm(then, current), **_outcomes(settings.state_file, before, release_id))
+        replace(_arm(then, current), **_outcomes(settings, before, release_id))
         for then, current, release_id in (
             (before.canary, after.canary, step.release_id),
             (before.control, after.control, step.live_release_id),
@@ -245,19 +239,37 @@ def _reading(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
 
 
-def _last_row(file: Path, table: str) -> int:
-    if not file.exists():
+def _last_row(impressions: Path) -> int:
+    if not impressions.exists():
         return 0
-    with closing(_reading(file)) as connection:
-        return int(connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])
+    with closing(_reading(impressions)) as connection:
+        return int(connection.execute("SELECT coalesce(max(seq), 0) FROM impressions").fetchone()[0])
 
 
-def _outcomes(state: Path, since: Baseline, release_id: str) -> dict[str, int]:
+def _outcomes(settings: Settings, since: Baseline, release_id: str) -> dict[str, int]:
     """How many shoppers a release was shown to in the step, and how many of them bought in it."""
-    impressions = state.with_name("impressions.db")
-    if not (impressions.exists() and state.exists()):
+    impressions = settings.state_file.with_name("impressions.db")
+    if not impressions.exists():
         return {}
     with closing(_reading(impressions)) as connection:
-        connection.execute("ATTACH ? AS state", (f"{state.resolve().as_uri()}?mode=ro",))
-        found = connection.execute(BUYERS, (since.impressions, release_id, since.events)).fetchone()
-    return dict(zip(("shoppers", "buyers"), found, strict=True))
+        shown = {row[0] for row in connection.execute(SHOWN, (since.impressions, release_id))}
+    with _opened_state(settings) as state:
+        bought = set(_buyers(state, since.events))
+    return {"shoppers": len(shown), "buyers": len(shown & bought)}
+
+
+@contextmanager
+def _opened_state(settings: Settings) -> Iterator[ShopperState]:
+    with closing(open_state(settings.state_url, settings.state_file)) as state:
+        try:
+            yield state
+        except StateError as error:
+            raise NotObserved(f"what was bought is not known now: {error}") from error
+
+
+def _buyers(state: ShopperState, after: int) -> Iterator[str]:
+    while rows := state.posted(after, LINES):
+        for event in (json.loads(row.body) for row in rows):
+            if event["event_type"] == "purchase":
+                yield event["user_id"]
+        after = rows[-1].seq

@@ -99,6 +99,7 @@ class BentoOnTrial:
             "SHOPLOOP_DATA_HOST": LOOPBACK,
             "SHOPLOOP_DATA_PORT": str(self.port),
             "SHOPLOOP_STATE_FILE": str(self.folder / "shopper.db"),
+            "SHOPLOOP_STATE_URL": "",  # a trial leaves no trace in the shop's own state
             "SHOPLOOP_CLOCK_FILE": str(self.folder / "clock.json"),
             "SHOPLOOP_RELEASE_ID": "rehearsal",
             "SHOPLOOP_VARIANT": "rehearsal",

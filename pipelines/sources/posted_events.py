@@ -1,12 +1,9 @@
-"""Events that shoppers' clients posted to the endpoint, read from its event log (SQLite)."""
+"""Events that shoppers' clients posted to the endpoint, read from its event log."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +13,9 @@ from pipelines.contracts.arrow import ARROW_TYPES, schema_with_provenance
 from pipelines.contracts.declaration import Column
 from pipelines.tables import StorageError
 from pipelines.weeks import to_micros
+from serving.state import ShopperState, StateError
 
-QUERY = "select seq, event_id, body from posted_events where seq > ? order by seq"
+TOGETHER = 5000
 SHOWN = 100  # characters of a value in a reason
 
 
@@ -28,47 +26,46 @@ class PostedEvents:
     Attributes:
         first: First sequence number read, 0 when nothing was.
         last: Last one.
+        numbers: Of each row of ``events``.
         events: A row per body, in the contract's schema and ``PROVENANCE``. A body that is no event has a fault,
             what of it could be read, and the body itself as ``original``.
     """
 
     first: int
     last: int
+    numbers: tuple[int, ...]
     events: pa.Table
 
 
-def read_posted(state_file: Path, after: int, learned_at: datetime) -> PostedEvents:
+def read_posted(state: ShopperState, after: int, learned_at: datetime) -> PostedEvents:
     """Read the events posted after sequence number ``after``.
 
     Args:
-        state_file: The endpoint's SQLite file; not there means that nothing was posted.
+        state: The endpoint's.
         after: Watermark of what landed before.
         learned_at: ``ingested_at`` of events that carry none.
 
     Raises:
-        StorageError: The file cannot be read.
+        StorageError: It cannot be read.
     """
-    rows = list(_rows(state_file, after))
+    rows = list(_rows(state, after))
     return PostedEvents(
         first=rows[0][0] if rows else 0,
         last=rows[-1][0] if rows else 0,
+        numbers=tuple(row[0] for row in rows),
         events=pa.Table.from_pylist(
             [_event(*row, learned_at) for row in rows], schema_with_provenance(EVENTS)
         ),
     )
 
 
-def _rows(state_file: Path, after: int) -> Iterator[tuple[int, str, str]]:
-    if not state_file.exists():
-        return
+def _rows(state: ShopperState, after: int) -> Iterator[tuple[int, str, str]]:
     try:
-        with closing(sqlite3.connect(f"file:{state_file}?mode=ro", uri=True, timeout=30)) as connection:
-            known = connection.execute("select 1 from sqlite_master where name = 'posted_events'").fetchone()
-            yield from connection.execute(QUERY, (after,)) if known else ()
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"{state_file}: the event log cannot be read ({error}); restart the endpoint and repeat"
-        ) from error
+        while rows := state.posted(after, TOGETHER):
+            yield from ((row.seq, row.event_id, row.body) for row in rows)
+            after = rows[-1].seq
+    except StateError as error:
+        raise StorageError(f"{error}; restart the endpoint and repeat") from error
 
 
 def _event(seq: int, event_id: str, body: str, learned_at: datetime) -> dict[str, Any]:

@@ -108,7 +108,11 @@ def restore_home(settings: Settings, file: Path, say: Say) -> Verification:
 
 def not_in_it(settings: Settings) -> list[str]:
     """What of this installation lies outside of its home."""
-    elsewhere = {"MLflow": settings.mlflow_url, "Airflow's database": settings.airflow_database_url}
+    elsewhere = {
+        "MLflow": settings.mlflow_url,
+        "Airflow's database": settings.airflow_database_url,
+        "shopper state and event log": settings.state_url,
+    }
     return [name for name, url in elsewhere.items() if url]
 
 

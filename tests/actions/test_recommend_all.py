@@ -14,7 +14,7 @@ import pytest
 from pipelines.actions.recommend_all import CampaignError, recommend_all
 from pipelines.settings import Settings
 from pipelines.tables import StorageError
-from serving.state import ShopperState
+from serving.sqlite_state import SqliteState
 from tests.serving.plane_under_test import Plane, purchase, starter, stop_all
 from tests.serving.tiny_bundle import tea_drinker
 
@@ -61,7 +61,7 @@ def test_recommend_all__logs_no_impressions(plane: Plane, tmp_path: Path) -> Non
 def test_recommend_all__of_many_pages_keeps_their_order_and_tells_how_far_it_is(
     plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = ShopperState(plane.state_file)
+    state = SqliteState(plane.state_file)
     state.replace_histories([tea_drinker(f"{number:02d}") for number in range(25)])
     state.close()
     monkeypatch.setattr("pipelines.actions.recommend_all.TOGETHER", 10)

@@ -1,5 +1,7 @@
 """Landed histories reach the endpoint's state, each purchase once."""
 
+import asyncio
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from pipelines.releases.ledger import Ledger
 from pipelines.releases.records import Release
 from pipelines.releases.switch import Switch
 from pipelines.settings import Settings
-from serving.group_commit import connect
-from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
+from serving.state import LoggedEvent
+from serving.stores import open_state
+from tests.conftest import Place
 
 START = datetime(2017, 10, 2, 4, tzinfo=UTC)
 
@@ -65,8 +68,8 @@ def sifted(rows: pa.Table, nothing: pa.Table) -> Sifted:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path)
+def here(tmp_path: Path, place: Place) -> Settings:
+    return Settings(home=tmp_path, state_url=place.url)
 
 
 @pytest.fixture
@@ -88,17 +91,16 @@ def landing(here: Settings) -> Landing:
 
 
 def history_of(here: Settings, user_id: str) -> list[tuple[str, int]]:
-    state = ShopperState(here.state_file)
-    found = state.history(user_id)
-    state.close()
+    with closing(open_state(here.state_url, here.state_file)) as state:
+        found = state.history(user_id)
     return list(zip(found.items.tolist(), found.baskets.tolist(), strict=True))
 
 
 def post(here: Settings, event_id: str, item_id: str, hour: int) -> None:
     at = int((START + timedelta(hours=hour)).timestamp() * 1_000_000)
     body = {"user_id": "1", "item_id": item_id, "basket_id": event_id}
-    with connect(here.state_file, SCHEMA) as connection:
-        append_events(connection, [LoggedEvent(event_id, "purchase", at, body)])
+    with closing(open_state(here.state_url, here.state_file)) as state:
+        asyncio.run(state.append([LoggedEvent(event_id, "purchase", at, body)]))
 
 
 def test_refresh_state__keeps_recommendable_purchases_in_order_of_baskets(

@@ -1,5 +1,6 @@
 """Weeks of the real source, posted events, and interruptions."""
 
+import asyncio
 import json
 import resource
 import signal
@@ -11,15 +12,20 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import redis
 from landed_files import HISTORY, files_of
 
 from pipelines.actions.fetch_inputs import fetch_inputs
-from pipelines.actions.land_batch import LandRequest, land_batch
+from pipelines.actions.land_batch import LandRequest, _require_own_log, land_batch
 from pipelines.actions.validate_batch import ValidateResult, validate_batch
 from pipelines.landing import LandingError
 from pipelines.settings import CHECKOUT, Settings
 from pipelines.shop import OpenShop
 from pipelines.tables import StorageError, read_table
+from pipelines.weeks import to_micros
+from serving.state import LoggedEvent
+from serving.stores import open_state
+from tests.redis_under_test import RedisUnderTest
 
 Land = Callable[..., ValidateResult]
 
@@ -197,3 +203,43 @@ def _killed_at(path: Path, settings: Settings) -> int:
     environment["PYTHONPATH"] = str(CHECKOUT)
     command = [sys.executable, str(script), str(path)]
     return subprocess.run(command, cwd=CHECKOUT, env=environment, timeout=300).returncode
+
+
+def test_posted__lands_from_redis_and_not_from_one_that_lost_its_log(
+    shop: OpenShop,
+    shop_settings: Settings,
+    redis_server: RedisUnderTest,
+    land: Land,
+    week_file: Callable[..., Path],
+) -> None:
+    moment = to_micros(shop.calendar.start(1))
+    said = {"user_id": "900", "item_id": "25671", "event_type": "view", "occurred_at": moment}
+
+    def post_to(settings: Settings, *event_ids: str) -> None:
+        events = [LoggedEvent(name, "view", moment, said | {"event_id": name}) for name in event_ids]
+        with closing(open_state(settings.state_url, settings.state_file)) as state:
+            asyncio.run(state.append(events))
+
+    here = shop_settings.model_copy(update={"state_url": redis_server.new_url()})
+    land(file=week_file(1), week=1)
+    post_to(here, "v1", "v2", "v3")
+    assert land_batch(here).batch_ids == ("posted-1-3",)
+    validate_batch(here)
+    with closing(open_state(here.state_url, here.state_file)) as state:
+        _require_own_log(state, 3)  # an unchanged log is in order
+
+    emptied = here.model_copy(update={"state_url": redis_server.new_url()})
+    post_to(emptied, "v4", "v5")
+    with pytest.raises(
+        LandingError, match=r"Redis at .*event 3 has landed, found one .* event 2.*SET shoploop:seq 3"
+    ):
+        land_batch(emptied)
+    redis.Redis.from_url(emptied.state_url).set("shoploop:seq", 3)
+    post_to(emptied, "v6")
+    assert land_batch(emptied).batch_ids == ("posted-4-4",)
+
+
+def test_posted__from_a_redis_that_is_away_says_so(shop_settings: Settings) -> None:
+    away = shop_settings.model_copy(update={"state_url": "redis://127.0.0.1:1/0"})
+    with pytest.raises(StorageError, match=r"Redis at 127.0.0.1:1/0: the event log cannot be read"):
+        land_batch(away)

@@ -29,7 +29,7 @@ from pipelines.settings import Settings
 from pipelines.tables import StorageError, read_table, write_table
 from pipelines.weeks import to_micros
 from serving.served_features import read_served
-from serving.state import ShopperState
+from serving.sqlite_state import SqliteState
 from tests.monitoring.served_shop import START, ServedShop, purchase, write_bundle
 from tests.serving.tiny_bundle import IDS, write_tiny_bundle
 
@@ -171,7 +171,7 @@ def test_replay__finds_a_feature_changed_in_the_bundle(
 
 def replace_history(shop: ServedShop, **columns: np.ndarray) -> None:
     """Put another landed history of shopper 1 into the state, as a defect of the refresh would."""
-    state = ShopperState(shop.settings.state_file)
+    state = SqliteState(shop.settings.state_file)
     state.replace_histories([replace(state.history("1"), **columns)])
     state.close()
 
@@ -199,7 +199,7 @@ def test_replay__finds_a_history_that_was_cut(shop: ServedShop) -> None:
 
 
 def test_replay__finds_times_shifted_by_an_hour(shop: ServedShop) -> None:
-    state = ShopperState(shop.settings.state_file)
+    state = SqliteState(shop.settings.state_file)
     times = state.history("1").times + 3_600_000_000
     state.close()
     replace_history(shop, times=times)
@@ -303,7 +303,7 @@ def test_replay__sets_aside_what_it_cannot_replay_and_says_why(
     def unreadable(*_: object) -> None:
         raise sqlite3.DatabaseError("database disk image is malformed")
 
-    monkeypatch.setattr("serving.state.ShopperState._read", unreadable)
+    monkeypatch.setattr("serving.sqlite_state.SqliteState._read", unreadable)
     shop.ask("unread")
     shop.close()
 

@@ -1,6 +1,6 @@
 """Counts of a step, from an exposition and from the shop's logs."""
 
-import json
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -15,9 +15,11 @@ from pipelines.releases.observing import (
     read_counters,
     read_mirrored,
 )
+from pipelines.settings import Settings
 from serving.impressions import SCHEMA as IMPRESSIONS
 from serving.metrics import Metrics
-from serving.state import SCHEMA as STATE
+from serving.state import LoggedEvent
+from serving.stores import open_state
 
 
 def exposition():
@@ -44,29 +46,32 @@ def test_read_counters__names_the_bounds_that_can_be_asked_for():
         read_counters(exposition(), 7, 0, 0.3)
 
 
-def test_outcomes__counts_each_shopper_once_and_only_what_came_in_the_step(tmp_path):
-    state = tmp_path / "shopper.db"
+def test_outcomes__counts_each_shopper_once_and_only_what_came_in_the_step(tmp_path, place):
+    here = Settings(home=tmp_path, state_url=place.url)
+    here.state_file.parent.mkdir()
     shown = [("1", "r-1"), ("1", "r-1"), ("2", "r-1"), (None, "r-1"), ("3", "r-2"), ("4", "r-1")]
     bought = [("4", "purchase"), ("1", "purchase"), ("1", "purchase"), ("2", "view"), ("3", "purchase")]
-    with closing(sqlite3.connect(tmp_path / "impressions.db")) as made:
+    with closing(sqlite3.connect(here.state_file.with_name("impressions.db"))) as made:
         made.executescript(IMPRESSIONS)
         for user, release in shown:
             made.execute(
                 "INSERT INTO impressions VALUES (NULL, 'q', 0, 's', ?, ?, 'v', 'b', '[]')", (user, release)
             )
         made.commit()
-    with closing(sqlite3.connect(state)) as made:
-        made.executescript(STATE)
-        for number, (user, kind) in enumerate(bought):
-            body = json.dumps({"user_id": user, "event_type": kind})
-            made.execute("INSERT INTO posted_events VALUES (NULL, ?, ?, '')", (str(number), body))
-        made.commit()
+    events = [
+        LoggedEvent(
+            str(number), kind, 0, {"user_id": user, "item_id": "1", "basket_id": "b", "event_type": kind}
+        )
+        for number, (user, kind) in enumerate(bought)
+    ]
+    with closing(open_state(here.state_url, here.state_file)) as state:
+        asyncio.run(state.append(events))
     none = Counters(1, 0, 0, 0, 0)
     # The first purchase, of shopper 4, was before the step.
     since = Baseline(none, none, impressions=0, events=1)
     assert Baseline.from_json(since.to_json()) == since
-    assert _outcomes(state, since, "r-1") == {"shoppers": 3, "buyers": 1}
-    assert _outcomes(state, since, "r-2") == {"shoppers": 1, "buyers": 1}
+    assert _outcomes(here, since, "r-1") == {"shoppers": 3, "buyers": 1}
+    assert _outcomes(here, since, "r-2") == {"shoppers": 1, "buyers": 1}
 
 
 def test_read_mirrored__counts_answers_beyond_the_bound_as_slow():

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from pipelines.releases.rehearsal import free_ports, set_clock
 from serving.state import ShopperState
+from serving.stores import open_state
 from tests.serving.tiny_bundle import NOW, tea_drinker, write_tiny_bundle
 
 TOKEN = "of-the-event-log"
@@ -29,6 +30,7 @@ class Plane:
     process: subprocess.Popen[bytes]
     folder: Path
     port: int
+    state_url: str = ""
 
     def ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -76,6 +78,10 @@ class Plane:
         """What it printed."""
         return (self.folder / "log.txt").read_text()
 
+    def state(self) -> ShopperState:
+        """What it knows, seen past it."""
+        return open_state(self.state_url, self.state_file)
+
     @property
     def state_file(self) -> Path:
         """Its state."""
@@ -97,7 +103,7 @@ def running_clock(folder: Path) -> None:
 Starter = Callable[..., Plane]
 
 
-def starter(root: Path, started: list[Plane]) -> Starter:
+def starter(root: Path, started: list[Plane], state_url: str = "") -> Starter:
     """A function that starts data planes below ``root``."""
 
     def start(
@@ -113,7 +119,8 @@ def starter(root: Path, started: list[Plane]) -> Starter:
         if not (folder / "clock.json").exists():
             set_clock(folder, NOW)
         if not (folder / "state").exists():
-            state = ShopperState(folder / "state" / "shopper.db")
+            (folder / "state").mkdir()
+            state = open_state(state_url, folder / "state" / "shopper.db")
             state.replace_histories([tea_drinker()])
             state.close()
         (port,) = free_ports(1)
@@ -122,6 +129,7 @@ def starter(root: Path, started: list[Plane]) -> Starter:
             "SHOPLOOP_DATA_PORT": str(port),
             "SHOPLOOP_BUNDLE": str(folder / "bundle"),
             "SHOPLOOP_STATE_FILE": str(folder / "state" / "shopper.db"),
+            "SHOPLOOP_STATE_URL": state_url,
             "SHOPLOOP_CLOCK_FILE": str(folder / "clock.json"),
             "SHOPLOOP_RELEASE_ID": "r-44-tiny",
             "SHOPLOOP_EVENTS_TOKEN": TOKEN,
@@ -138,7 +146,7 @@ def starter(root: Path, started: list[Plane]) -> Starter:
                 stderr=log,
                 **options,
             )
-        started.append(Plane(process, folder, port))
+        started.append(Plane(process, folder, port, state_url))
         return started[-1]
 
     return start

@@ -3,12 +3,21 @@
 import json
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
+from serving.state import PostedRow
+from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import Plane, purchase
 
 
+def logged(plane: Plane, event_id: str) -> PostedRow:
+    with closing(plane.state()) as state:
+        return next(row for row in state.posted(0, 100_000) if row.event_id == event_id)
+
+
+@on_each_store
 def test_recommendations__ranks_by_popularity_and_decayed_purchases(plane: Plane) -> None:
     answer = plane.recommend("1", k=4)
     assert (answer["release"], answer["variant"], answer["source"]) == ("r-44-tiny", "champion", "blend")
@@ -22,17 +31,20 @@ def test_recommendations__ranks_by_popularity_and_decayed_purchases(plane: Plane
     }
 
 
+@on_each_store
 def test_recommendations__unknown_shopper_gets_popularity_and_is_told(plane: Plane) -> None:
     answer = plane.recommend("nobody", k=3)
     assert answer["source"] == "popularity"
     assert [item["title"] for item in answer["items"]] == ["Milk", "Bread", "Eggs"]
 
 
+@on_each_store
 def test_recommendations__shopper_who_bought_nothing_in_the_catalog_gets_popularity(plane: Plane) -> None:
     assert plane.post(purchase("gone-1", user_id="gone", item_id="no-longer-sold"))[0] == 200
     assert plane.recommend("gone")["source"] == "popularity"
 
 
+@on_each_store
 def test_recommendations__k_above_the_catalog_gives_the_whole_catalog_once(plane: Plane) -> None:
     ids = [item["item_id"] for item in plane.recommend("1", k=100)["items"]]
     assert sorted(ids) == ["10", "20", "30", "40", "50", "60"]
@@ -56,6 +68,7 @@ def test_similar_items__unknown_or_lonely_item_gets_popularity_without_itself(
     assert item_id not in [item["item_id"] for item in answer["items"]]
 
 
+@on_each_store
 def test_events__purchase_is_in_the_very_next_answer(plane: Plane) -> None:
     before = plane.recommend("fresh")
     assert plane.post(purchase("fresh-1", user_id="fresh"))[1]["accepted"] == 1
@@ -65,6 +78,7 @@ def test_events__purchase_is_in_the_very_next_answer(plane: Plane) -> None:
     assert after["items"][0]["score"] == pytest.approx(2.1, abs=1e-5)
 
 
+@on_each_store
 def test_events__repeated_event_id_changes_nothing(plane: Plane) -> None:
     event = purchase("same", user_id="repeats")
     first, second = plane.post(event), plane.post(event, event)
@@ -73,24 +87,25 @@ def test_events__repeated_event_id_changes_nothing(plane: Plane) -> None:
     assert plane.recommend("repeats", k=1)["items"][0]["reason"] == "you bought it today"
 
 
+@on_each_store
 def test_events__single_object_is_taken_like_a_batch_of_one(plane: Plane) -> None:
     status, answer = plane.ask("POST", "/v1/events", purchase("single", user_id="singular"))
     assert (status, answer["accepted"]) == (200, 1)
 
 
+@on_each_store
 def test_events__view_is_logged_and_is_no_purchase(plane: Plane) -> None:
     view = {"event_id": "view-1", "user_id": "viewer", "item_id": "60", "event_type": "view"}
     assert plane.post(view)[1]["accepted"] == 1
     assert plane.recommend("viewer")["source"] == "popularity"
 
 
+@on_each_store
 def test_events__log_row_is_what_ingestion_reads(plane: Plane) -> None:
     plane.post(purchase("logged", user_id="2", quantity=3, value=7.5))
-    with sqlite3.connect(plane.state_file) as database:
-        query = "SELECT body, received_at FROM posted_events WHERE event_id = 'logged'"
-        ((body, received_at),) = database.execute(query).fetchall()
-    assert received_at.endswith("+00:00")
-    found = json.loads(body)
+    row = logged(plane, "logged")
+    assert row.received_at.endswith("+00:00")
+    found = json.loads(row.body)
     # The clock is looked at once a second, so a clock that stands still is read up to a second late.
     assert found.pop("occurred_at")[:18] == "2017-10-30T04:00:0"
     assert found.pop("basket_id").startswith("posted-2-")
@@ -104,14 +119,12 @@ def test_events__log_row_is_what_ingestion_reads(plane: Plane) -> None:
     }
 
 
+@on_each_store
 def test_events__sender_s_clock_a_minute_ahead_is_taken_for_the_shop_s_now(plane: Plane) -> None:
     event = purchase("ahead", user_id="ahead", occurred_at="2017-10-30T04:01:00Z")
     status, answer = plane.post(event)
     assert (status, answer["accepted"]) == (200, 1)
-    with sqlite3.connect(plane.state_file) as database:
-        query = "SELECT body FROM posted_events WHERE event_id = 'ahead'"
-        ((body,),) = database.execute(query).fetchall()
-    assert json.loads(body)["occurred_at"][:18] == "2017-10-30T04:00:0"
+    assert json.loads(logged(plane, "ahead").body)["occurred_at"][:18] == "2017-10-30T04:00:0"
 
 
 def test_impressions__hold_position_and_propensity(plane: Plane) -> None:

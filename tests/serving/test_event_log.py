@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import TOKEN, Plane, Starter, purchase
 
 
@@ -16,6 +17,7 @@ def ask(plane: Plane, query: str = "", token: str = TOKEN) -> tuple[int, Any]:
     return status, [json.loads(line) for line in lines] if status == 200 else lines
 
 
+@on_each_store
 def test_event_log__gives_events_in_the_order_of_arrival_from_any_place(start: Starter) -> None:
     plane = start()
     plane.wait()

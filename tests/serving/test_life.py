@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from serving.schemas import MAX_BODY_BYTES
+from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import CHECKOUT, Plane, Starter, purchase
 
 BANNED = {
@@ -128,6 +129,7 @@ def test_disk__full_disk_refuses_events_and_keeps_recommending(start: Starter) -
         assert database.execute("SELECT COUNT(*) FROM posted_events").fetchone() == (taken,)
 
 
+@on_each_store
 def test_kill__acknowledged_events_survive(start: Starter) -> None:
     plane = start()
     plane.wait()
@@ -151,8 +153,8 @@ def test_kill__acknowledged_events_survive(start: Starter) -> None:
     again = start()
     again.wait()
     assert len(acknowledged) > 10
-    with sqlite3.connect(again.state_file) as database:
-        kept = {row[0] for row in database.execute("SELECT event_id FROM posted_events")}
+    with closing(again.state()) as state:
+        kept = {row.event_id for row in state.posted(0, 100_000)}
     assert set(acknowledged) <= kept
     assert again.recommend("1")["source"] == "blend"
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.recommender import Choice, Recommender
+from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import ADMIN_TOKEN, TOKEN, Plane, Starter, purchase
 from tests.serving.tiny_bundle import IDS, NOW, tea_drinker
 
@@ -44,6 +45,7 @@ def every_list(plane: Plane) -> dict[str, list[str]]:
     return found
 
 
+@on_each_store
 def test_put_item__out_of_stock_is_in_no_list_and_back_in_stock_in_all_again(start: Starter) -> None:
     plane = start()
     plane.wait()
@@ -57,6 +59,7 @@ def test_put_item__out_of_stock_is_in_no_list_and_back_in_stock_in_all_again(sta
     assert every_list(plane) == before
 
 
+@on_each_store
 def test_put_item__hidden_stays_so_after_a_kill_and_what_is_left_out_is_as_it_was(start: Starter) -> None:
     plane = start()
     plane.wait()
@@ -70,6 +73,7 @@ def test_put_item__hidden_stays_so_after_a_kill_and_what_is_left_out_is_as_it_wa
     assert "50" in listed(again.recommend("1"))
 
 
+@on_each_store
 def test_put_item__holds_in_the_other_processes_of_a_home_at_once(start: Starter) -> None:
     first, second = start(), start()
     first.wait()
@@ -80,6 +84,7 @@ def test_put_item__holds_in_the_other_processes_of_a_home_at_once(start: Starter
         assert ("50" in listed(second.recommend("1"))) == bool(stock)
 
 
+@on_each_store
 def test_put_item__a_catalog_that_is_all_withheld_gives_empty_lists(start: Starter) -> None:
     plane = start()
     plane.wait()
@@ -151,6 +156,7 @@ def test_put_item__of_a_table_that_is_broken_goes_by_what_was_known(start: Start
     assert "items cannot be read" in plane.log
 
 
+@on_each_store
 def test_put_item__under_load_no_answer_that_began_later_shows_it(start: Starter) -> None:
     plane = start()
     plane.wait()

@@ -14,7 +14,8 @@ from pipelines.releases.rehearsal import set_clock
 from serving.environment import Environment, read_environment
 from serving.plane import DataPlane
 from serving.served_features import ServedFeatureLog, ServedFeatures, read_served
-from serving.state import Known, ShopperState
+from serving.sqlite_state import SqliteState
+from serving.state import Known
 from tests.serving.tiny_bundle import NOW, tea_drinker, write_tiny_bundle
 
 FEATURES = FeatureValues(
@@ -120,7 +121,7 @@ def test_served_features__more_than_may_wait_is_lost_and_counted(path: Path) -> 
 
 def plane_of(folder: Path, **environment: object) -> DataPlane:
     write_tiny_bundle(folder / "bundle")
-    state = ShopperState(folder / "shopper.db")
+    state = SqliteState(folder / "shopper.db")
     state.replace_histories([tea_drinker()])
     state.close()
     set_clock(folder, NOW)

@@ -1,7 +1,10 @@
 """Shopper state and group commit, without a server."""
 
+import asyncio
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.contracts.events import ABOUT_AN_ITEM, EVENT_TYPES
@@ -18,20 +21,21 @@ from pipelines.domain import History
 from pipelines.features.build import build_views
 from serving import schemas
 from serving.group_commit import GroupCommit, connect
-from serving.state import SCHEMA, LoggedEvent, ShopperState, append_events
+from serving.state import LoggedEvent, ShopperState
+from tests.conftest import Place
 from tests.serving.tiny_bundle import NOW, WEEK, tea_drinker
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> ShopperState:
-    state = ShopperState(tmp_path / "shopper.db")
+def state(place: Place) -> Iterator[ShopperState]:
+    state = place.open()
     state.replace_histories([tea_drinker("1")])
-    return state
+    yield state
+    state.close()
 
 
-def append(path: Path, *events: LoggedEvent) -> int:
-    with connect(path, SCHEMA) as connection:
-        return append_events(connection, list(events))
+def append(state: ShopperState, *events: LoggedEvent) -> int:
+    return asyncio.run(state.append(list(events)))
 
 
 def bought(event_id: str, item_id: str, at: int, basket: str = "b", user_id: str = "1") -> LoggedEvent:
@@ -56,9 +60,9 @@ def test_history__unknown_shopper_is_empty(state: ShopperState) -> None:
     assert len(state.history("nobody").items) == 0
 
 
-def test_history__posted_purchases_join_in_order_of_time(state: ShopperState, tmp_path: Path) -> None:
+def test_history__posted_purchases_join_in_order_of_time(state: ShopperState) -> None:
     append(
-        tmp_path / "shopper.db",
+        state,
         bought("late", "20", NOW),
         bought("late-too", "10", NOW),
         bought("late-again", "10", NOW),  # the same item of the same basket: a basket is a set
@@ -72,11 +76,11 @@ def test_history__posted_purchases_join_in_order_of_time(state: ShopperState, tm
 
 
 def test_history__lines_of_one_order_are_one_basket_at_the_earliest(
-    state: ShopperState, tmp_path: Path
+    state: ShopperState,
 ) -> None:
     second = 1_000_000
     append(
-        tmp_path / "shopper.db",
+        state,
         bought("line-2", "20", NOW + second, basket="order"),
         bought("line-3", "10", NOW + 2 * second, basket="order"),
         bought("line-1", "30", NOW, basket="order"),
@@ -98,15 +102,16 @@ def rows_of(history: History) -> list[tuple[str, int, int]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def through_the_state(folder: Path, lines: list[Line]) -> list[tuple[str, int, int]]:
-    append(
-        folder / "shopper.db",
-        *(bought(str(n), item, NOW + at * 1_000_000, basket) for n, (item, at, basket) in enumerate(lines)),
-    )
-    state = ShopperState(folder / "shopper.db")
-    found = state.history("1")
-    state.close()
-    return rows_of(found)
+def through_the_state(place: Place, lines: list[Line]) -> list[tuple[str, int, int]]:
+    with closing(place.open()) as state:
+        append(
+            state,
+            *(
+                bought(str(n), item, NOW + at * 1_000_000, basket)
+                for n, (item, at, basket) in enumerate(lines)
+            ),
+        )
+        return rows_of(state.history("1"))
 
 
 def through_the_view(folder: Path, lines: list[Line]) -> list[tuple[str, int, int]]:
@@ -134,18 +139,20 @@ lines_of_orders = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=lines_of_orders)
-def test_history__makes_the_baskets_that_the_view_makes(lines: list[Line]) -> None:
+def test_history__makes_the_baskets_that_the_view_makes(
+    new_place: Callable[[], Place], lines: list[Line]
+) -> None:
     with TemporaryDirectory() as folder:
-        assert through_the_state(Path(folder), lines) == through_the_view(Path(folder), lines)
+        assert through_the_state(new_place(), lines) == through_the_view(Path(folder), lines)
 
 
 def test_replace_histories__forgets_what_landed_or_was_judged_and_keeps_the_rest(
-    state: ShopperState, tmp_path: Path
+    state: ShopperState,
 ) -> None:
     events = [bought(name, "60", NOW, basket=name, user_id="2") for name in ("judged", "landed", "fresh")]
-    append(tmp_path / "shopper.db", *events)
+    append(state, *events)
     assert state.replace_histories([], landed_event_ids=["landed"], judged_through=1) == 0
     assert state.fresh_event_ids() == ["fresh"]
     assert len(state.history("1").items) == 0
@@ -162,35 +169,36 @@ def test_replace_histories__a_failure_half_way_changes_nothing(state: ShopperSta
     assert len(state.history("2").items) == 0
 
 
-def test_replace_histories__readers_see_all_or_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "shopper.db"
-    writer = ShopperState(path)
-    append(path, bought("e", "60", NOW, user_id="1"))
-    one = History("1", np.array(["60"]), np.array([NOW]), np.array([0], np.int32))
-    seen: set[int] = set()
+def test_replace_histories__readers_see_all_or_nothing(place: Place) -> None:
+    writer = place.open()
+    append(writer, *(bought(f"e{number}", "60", NOW, basket=f"{number}") for number in range(30)))
+    seen: list[int] = []
     stop = threading.Event()
 
     def read() -> None:
-        reader = ShopperState(path)
-        while not stop.is_set():
-            seen.add(len(reader.history("1").items))
+        with closing(place.open()) as reader:
+            while not stop.is_set():
+                seen.append(len(reader.history("1").items))
 
     thread = threading.Thread(target=read)
     thread.start()
-    for _ in range(50):  # the purchase is fresh or landed, never both and never neither
-        writer.replace_histories([one], landed_event_ids=["e"])
-        with connect(path, SCHEMA) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DELETE FROM histories")
-            connection.execute("INSERT INTO fresh_purchases VALUES ('e', '1', '60', 'b', ?)", (NOW,))
-            connection.execute("COMMIT")
+    for number in range(30):  # each purchase is fresh or landed, never both and never neither
+        landed = History(
+            "1",
+            np.array(["60"] * (number + 1)),
+            np.full(number + 1, NOW),
+            np.arange(number + 1, dtype=np.int32),
+        )
+        writer.replace_histories([landed], landed_event_ids=[f"e{number}"])
     stop.set()
     thread.join()
-    assert seen == {1}
+    writer.close()
+    assert set(seen) == {30}
+    assert len(seen) > 10
 
 
-def test_append_events__first_of_an_id_wins(state: ShopperState, tmp_path: Path) -> None:
-    assert append(tmp_path / "shopper.db", bought("e", "60", NOW), bought("e", "10", NOW)) == 1
+def test_append_events__first_of_an_id_wins(state: ShopperState) -> None:
+    assert append(state, bought("e", "60", NOW), bought("e", "10", NOW)) == 1
     assert state.history("1").items.tolist() == ["40", "50", "50", "60"]
 
 

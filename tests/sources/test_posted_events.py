@@ -17,6 +17,7 @@ from pipelines.tables import StorageError
 from serving.clock import ServingClock, micros
 from serving.environment import Environment
 from serving.plane import DataPlane
+from serving.sqlite_state import SqliteState
 
 NOW = datetime(2017, 10, 30, 5, tzinfo=UTC)
 VIEW = {
@@ -52,7 +53,7 @@ def write_log(path: Path, *bodies: Any) -> Path:
 
 def test_read_posted__reads_from_the_watermark_on(tmp_path: Path) -> None:
     log = write_log(tmp_path / "shopper.db", VIEW, VIEW | {"event_id": "v2"}, VIEW | {"event_id": "v3"})
-    posted = read_posted(log, 1, NOW)
+    posted = read_posted(SqliteState(log), 1, NOW)
     assert (posted.first, posted.last) == (2, 3)
     assert posted.events["event_id"].to_pylist() == ["v2", "v3"]
     assert posted.events["occurred_at"].to_pylist() == [datetime(2017, 10, 30, 4, 30, tzinfo=UTC)] * 2
@@ -61,15 +62,15 @@ def test_read_posted__reads_from_the_watermark_on(tmp_path: Path) -> None:
 
 def test_read_posted__takes_moments_in_microseconds(tmp_path: Path) -> None:
     log = write_log(tmp_path / "shopper.db", VIEW | {"occurred_at": 1_509_337_800_000_000})
-    assert read_posted(log, 0, NOW).events["occurred_at"].to_pylist() == [
+    assert read_posted(SqliteState(log), 0, NOW).events["occurred_at"].to_pylist() == [
         datetime(2017, 10, 30, 4, 30, tzinfo=UTC)
     ]
 
 
 def test_read_posted__is_empty_without_a_log(tmp_path: Path) -> None:
-    assert read_posted(tmp_path / "none.db", 0, NOW).last == 0
+    assert read_posted(SqliteState(tmp_path / "none.db"), 0, NOW).last == 0
     sqlite3.connect(tmp_path / "empty.db").close()
-    assert read_posted(tmp_path / "empty.db", 0, NOW).events.num_rows == 0
+    assert read_posted(SqliteState(tmp_path / "empty.db"), 0, NOW).events.num_rows == 0
 
 
 def test_read_posted__puts_aside_what_is_no_event(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_read_posted__puts_aside_what_is_no_event(tmp_path: Path) -> None:
         VIEW | {"event_id": "q", "quantity": "two"},
         VIEW | {"event_id": "t", "occurred_at": "2017-10-30T04:30:00"},
     )
-    rows = read_posted(log, 0, NOW).events.to_pylist()
+    rows = read_posted(SqliteState(log), 0, NOW).events.to_pylist()
     assert [row["fault"] is None for row in rows] == [True, False, False, False, False]
     assert [row["event_id"] for row in rows] == ["v1", "bad-1", "bad-2", "q", "t"]
     assert [row["origin"] for row in rows] == [f"posted event {seq}" for seq in range(1, 6)]
@@ -95,7 +96,7 @@ def test_read_posted__puts_aside_what_is_no_event(tmp_path: Path) -> None:
 
 def test_read_posted__keeps_the_body_and_what_of_it_could_be_read(tmp_path: Path) -> None:
     body = VIEW | {"quantity": "two"}
-    (row,) = read_posted(write_log(tmp_path / "shopper.db", body), 0, NOW).events.to_pylist()
+    (row,) = read_posted(SqliteState(write_log(tmp_path / "shopper.db", body)), 0, NOW).events.to_pylist()
     assert json.loads(row["original"]) == body
     assert (row["user_id"], row["item_id"], row["quantity"]) == ("7", "x", None)
 
@@ -113,7 +114,7 @@ def test_read_posted__keeps_the_body_and_what_of_it_could_be_read(tmp_path: Path
 )  # fmt: skip
 def test_read_posted__one_odd_body_holds_up_no_other(tmp_path: Path, body: Any, fault: str) -> None:
     good = VIEW | {"event_id": "good"}
-    rows = read_posted(write_log(tmp_path / "shopper.db", body, good), 0, NOW).events.to_pylist()
+    rows = read_posted(SqliteState(write_log(tmp_path / "shopper.db", body, good)), 0, NOW).events.to_pylist()
     assert rows[0]["fault"].startswith(f"unreadable: {fault}")
     assert rows[1]["fault"] is None
 
@@ -123,7 +124,7 @@ def test_read_posted__names_a_broken_log(tmp_path: Path) -> None:
     with pytest.raises(
         StorageError, match=r"shopper.db: the event log cannot be read .*restart the endpoint"
     ):
-        read_posted(tmp_path / "shopper.db", 0, NOW)
+        read_posted(SqliteState(tmp_path / "shopper.db"), 0, NOW)
 
 
 def post_at(now: datetime, state_file: Path, events: list[dict[str, Any]], clock: pytest.MonkeyPatch) -> int:
@@ -148,7 +149,7 @@ def test_read_posted__nothing_the_endpoint_accepted_is_quarantined_in_the_same_m
     ]
     assert post_at(NOW, tmp_path / "shopper.db", events, monkeypatch) == 4
 
-    posted = read_posted(tmp_path / "shopper.db", 0, NOW)
+    posted = read_posted(SqliteState(tmp_path / "shopper.db"), 0, NOW)
     sifted = sift(posted.events, EVENTS, NOW)
 
     assert posted.events["fault"].null_count == 4

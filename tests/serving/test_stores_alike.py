@@ -1,0 +1,108 @@
+"""The same operations in the same order give the same state, whichever store holds it."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.domain import History
+from serving.schemas import PutItem
+from serving.state import OPEN_ORDER, LoggedEvent, Refresh, ShopperState
+from serving.stores import open_state
+from tests.redis_under_test import RedisUnderTest
+from tests.serving.tiny_bundle import NOW
+
+USERS, ITEMS, BASKETS, EVENTS = ("1", "2", "日本"), ("10", "20", "30"), ("a", "b"), tuple("stuvwxyz")
+# Moments of a purchase: some are old enough that nothing more is expected of their order.
+moments = st.sampled_from([NOW - 2 * OPEN_ORDER, NOW, NOW + 1, NOW + 2])
+
+events = st.builds(
+    lambda name, kind, at, user, item, basket: LoggedEvent(
+        name, kind, at, {"user_id": user, "item_id": item, "basket_id": basket}
+    ),
+    st.sampled_from(EVENTS),
+    st.sampled_from(["purchase", "purchase", "view"]),
+    moments,
+    st.sampled_from(USERS),
+    st.sampled_from(ITEMS),
+    st.sampled_from(BASKETS),
+)
+lines = st.lists(st.tuples(moments, st.sampled_from(ITEMS)), max_size=4).map(lambda rows: sorted(set(rows)))
+appends = st.tuples(st.just("append"), st.lists(events, max_size=5))
+puts = st.tuples(st.just("put"), st.tuples(st.sampled_from(ITEMS), st.integers(0, 1)))
+refreshes = st.tuples(
+    st.just("refresh"),
+    st.tuples(
+        st.dictionaries(st.sampled_from(USERS), lines),
+        st.lists(st.sampled_from(EVENTS)),
+        st.integers(0, 8),
+        st.none() | st.lists(st.sampled_from(["w-1", "w-2", "w-3"]), unique=True).map(tuple),
+    ),
+)
+
+
+def history(user_id: str, rows: list[tuple[int, str]]) -> History:
+    times = np.array([at for at, _ in rows], np.int64)
+    baskets = np.unique(times, return_inverse=True)[1].astype(np.int32)
+    return History(user_id, np.array([item for _, item in rows], dtype=np.str_), times, baskets)
+
+
+def act(state: ShopperState, name: str, said: Any) -> Any:
+    if name == "append":
+        return asyncio.run(state.append(said))
+    if name == "put":
+        return asyncio.run(state.put(said[0], PutItem(stock=said[1])))
+    landed, event_ids, judged, batches = said
+    made_of = None if batches is None else Refresh(NOW, 44, batches, "view", "items", judged)
+    return state.replace_histories(
+        [history(user, rows) for user, rows in landed.items()], event_ids, judged, made_of
+    )
+
+
+def seen(state: ShopperState) -> Any:
+    """All that can be seen of a state, but when things were received."""
+
+    def of(user_id: str) -> Any:
+        known = state.known(user_id)
+        columns = (known.history.items, known.history.times, known.history.baskets)
+        return [column.tolist() for column in columns], known.refresh, known.posted_through, known.was_read
+
+    log = [row[:3] for row in state.posted(0, 1000)]
+    assert [row[:3] for row in state.posted(1, 2)] == log[1:3]
+    assert state.posted_through() == len(log)
+    return (
+        [of(user_id) for user_id in (*USERS, "nobody")],
+        state.user_ids(),
+        state.fresh_event_ids(),
+        log,
+        state.refreshes(),
+        state.withheld(),
+    )
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operations=st.lists(appends | puts | refreshes, min_size=1, max_size=8))
+def test_stores__show_the_same_after_the_same(
+    redis_server: RedisUnderTest, operations: list[tuple[str, Any]]
+) -> None:
+    with TemporaryDirectory() as folder:
+        one = open_state("", Path(folder) / "shopper.db")
+        other = open_state(redis_server.new_url(), Path(folder) / "none.db")
+        with closing(one), closing(other):
+            for name, said in operations:
+                assert act(one, name, said) == act(other, name, said)
+                assert seen(one) == seen(other)
+
+
+def test_stores__are_two_kinds(new_place: Callable[[], Any]) -> None:
+    place = new_place()
+    with closing(place.open()) as state:
+        asyncio.run(state.put("10", PutItem(stock=0)))
+        assert state.withheld() == {"10"}
+    assert place.path.exists() == (place.url == "")
