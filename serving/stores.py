@@ -10,7 +10,8 @@ def open_state(url: str, path: Path, may_lose: bool = False) -> ShopperState:
     """The store that a setting names.
 
     Args:
-        url: ``redis://[user:password@]host[:port][/database]`` or ``rediss://…``; empty for SQLite.
+        url: ``redis://host:port/database``, ``rediss://`` over TLS, with name and password before the host where
+            it asks for them; empty for SQLite.
         path: The SQLite file.
         may_lose: Redis may acknowledge events that it has not put on disk.
 
