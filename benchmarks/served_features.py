@@ -129,7 +129,7 @@ def plane(home: Path, name: str, share: float) -> Iterator[Plane]:
     set_clock(folder, NOW)
     (port,) = free_ports(1)
     given = {
-        "DATA_PORT": port, "BUNDLE": home / "bundle", "STATE_FILE": folder / "shopper.db",
+        "DATA_PORT": port, "BUNDLE": home / "bundle", "STATE_FILE": folder / "shopper.db", "STATE_URL": "",
         "CLOCK_FILE": folder / "clock.json", "SERVED_FEATURES_SHARE": share,
     }  # fmt: skip
     environment = os.environ | {f"SHOPLOOP_{key}": str(value) for key, value in given.items()}

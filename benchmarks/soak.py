@@ -36,7 +36,7 @@ from pipelines.releases.bento import free_port
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.switch import Mover
 from pipelines.settings import CHECKOUT, Settings, settings
-from serving.state import ShopperState
+from serving.sqlite_state import SqliteState
 
 PLANE = f"{sys.executable} -m serving"
 GROWTH_GOAL = 0.05
@@ -134,7 +134,7 @@ def _lists(shop: Shop, port: int) -> list[bytes]:
 
 def _events(shop: Shop, port: int, count: int) -> list[bytes]:
     """Purchases, no two alike."""
-    with closing(ShopperState(shop.state_file)) as state:
+    with closing(SqliteState(shop.state_file)) as state:
         item = str(state.history(shop.users[0]).items[0])
     made = []
     for number in range(count):

@@ -18,7 +18,7 @@ from pipelines.ranking.catalog import Catalog
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.rehearsal import set_clock
 from pipelines.settings import Settings
-from serving.state import ShopperState
+from serving.sqlite_state import SqliteState
 
 HISTORIES = """
 SELECT DISTINCT user_id, item_id, epoch_us(occurred_at) AS at,
@@ -56,6 +56,7 @@ class Shop:
         return {
             "SHOPLOOP_BUNDLE": str(self.bundle),
             "SHOPLOOP_STATE_FILE": str(self.state_file),
+            "SHOPLOOP_STATE_URL": "",
             "SHOPLOOP_CLOCK_FILE": str(self.home / "clock.json"),
         }
 
@@ -98,7 +99,7 @@ def prepare(bundle: Path | None, events: Path | None, home: Path, settings: Sett
         shutil.copyfile(settings.clock_file, home / "clock.json")
     else:
         histories = read_histories(events)
-        state = ShopperState(shop.state_file)
+        state = SqliteState(shop.state_file)
         state.replace_histories(histories)
         state.close()
         set_clock(home, int(histories.times.max()) + 1)

@@ -14,7 +14,7 @@ from benchmarks.serving.echo import leave_model_out_if_asked
 from serving.clock import ServingClock
 from serving.environment import read_environment
 from serving.recommender import Recommender
-from serving.state import ShopperState
+from serving.sqlite_state import SqliteState
 
 leave_model_out_if_asked()
 
@@ -25,7 +25,7 @@ class Plain:
 
     def __init__(self) -> None:
         environment = read_environment()
-        self._state = ShopperState(environment.state_file)
+        self._state = SqliteState(environment.state_file)
         self._clock = ServingClock(environment.clock_file)
         self._recommender = Recommender(environment.bundle)
 

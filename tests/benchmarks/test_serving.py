@@ -15,7 +15,7 @@ from benchmarks.serving.report import ECHO, MODEL, Measured, goals, report
 from benchmarks.serving.systems import BENTOML, BENTOML_THREADS, PLANE, ROUTED
 from pipelines.load_test.driver import Seen
 from pipelines.settings import CHECKOUT, Settings
-from serving.state import ShopperState
+from serving.sqlite_state import SqliteState
 from tests.benchmarks.small_events import write_events
 from tests.serving.tiny_bundle import write_tiny_bundle
 
@@ -26,7 +26,7 @@ def test_prepare__makes_a_state_of_the_purchases_and_leaves_the_bundle_alone(tmp
     shop = prepare(tmp_path / "bundle", events, tmp_path / "home", Settings(home=tmp_path))
     assert shop.users == ["1", "2"]
     assert (shop.facts()["items"], shop.facts()["users"]) == (6, 2)
-    state = ShopperState(shop.state_file)
+    state = SqliteState(shop.state_file)
     history = state.history("1")
     state.close()
     assert (history.items.tolist(), history.baskets.tolist()) == (["40", "50", "50"], [0, 0, 1])
