@@ -209,6 +209,7 @@ class Promotions(Section):
     lately_days: float = Field(gt=0)
     own_weight: float = Field(gt=0)
     penalty: float = Field(gt=0)
+    bootstrap_samples: int = Field(ge=200)
     showings: int | None = Field(ge=1)
     showings_days: float = Field(gt=0)
     budget_showings: int | None = Field(ge=0)

@@ -10,6 +10,7 @@ import msgspec
 
 from pipelines.domain import BundleError, History, RankedList
 from pipelines.ranking.feature_values import NOTHING
+from pipelines.ranking.running_campaigns import Offer
 from serving.clock import ServingClock, iso, micros
 from serving.environment import Environment
 from serving.event_log import read_log, read_query
@@ -28,6 +29,9 @@ from serving.schemas import (
     ListRequest,
     NewArrivalsRequest,
     PostedEvent,
+    Promotion,
+    PromotionsAnswer,
+    PromotionsRequest,
     PutItem,
     PutItemAnswer,
     RankRequest,
@@ -41,6 +45,8 @@ from serving.schemas import (
     decode_events,
 )
 from serving.served_features import ServedFeatureLog, ServedFeatures
+from serving.showings import SCHEMA as SHOWINGS
+from serving.showings import Shown, Wish, show
 from serving.state import SCHEMA, Known, LoggedEvent, ShopperState, append_events
 from serving.watched_word import WatchedWord
 
@@ -48,6 +54,7 @@ SHADOW = "shadow"
 """Variant of an answer that no shopper sees."""
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
+NOTHING_SHOWN = Shown((), ())
 UNREADABLE = (sqlite3.Error, msgspec.DecodeError, ValueError)
 
 logger = logging.getLogger("serving")
@@ -75,6 +82,7 @@ class DataPlane:
         self._log = GroupCommit(connect(environment.state_file, SCHEMA), append_events)
         self._items = PutItems(environment.state_file)
         self._put = GroupCommit(connect(environment.state_file, PUT_ITEMS), put_item)
+        self._showings = GroupCommit(connect(environment.state_file, SHOWINGS), show)
         self._impressions = ImpressionLog(environment.impressions_file)
         self._served = ServedFeatureLog(
             environment.served_features_file,
@@ -90,6 +98,7 @@ class DataPlane:
         """Write what waits and let go of the files."""
         self._log.close()
         self._put.close()
+        self._showings.close()
         self._items.close()
         self._impressions.close()
         self._served.close()
@@ -153,6 +162,31 @@ class DataPlane:
         history = self._asking(request.user_id)
         ranked = model.search(request.query, history, now, request.k, self._choice(request))
         return self._answer(model, ranked, request_id, "search", request.user_id, now)
+
+    async def promotions(self, body: bytes, request_id: str) -> PromotionsAnswer:
+        """Running campaigns for a shopper, within their limits; answers after it is on disk that they are shown."""
+        request = decode(body, PromotionsRequest)
+        campaigns, now = self._model().campaigns, self._clock.now()
+        running = [one.campaign_id for one in campaigns.running(now)]
+        if request.by == "uplift":
+            raise RefusalError(409, "no_holdout", _no_holdout(running))
+        history, redeemed = self._history(request.user_id), self._redeemed(request.user_id)
+        offers = {
+            offer.campaign.campaign_id: offer
+            for offer in campaigns.offers(history, redeemed, now, self._withheld())
+        }
+        wishes = [(name, campaigns.limits(name)) for name in offers]
+        shown = await self._show(Wish(request.user_id, now, request.k, wishes)) if offers else NOTHING_SHOWN
+        source, variant = ("response" if len(history.items) else "type_rate"), self._variant()
+        self.metrics.answers.labels(source, variant).inc()
+        return PromotionsAnswer(
+            request_id,
+            self._environment.release_id,
+            variant,
+            source,
+            [_promotion(offers[name]) for name in shown.campaign_ids],
+            "; ".join(shown.kept_back) if offers else _nothing(running),
+        )
 
     async def events(self, body: bytes, request_id: str) -> EventsAnswer:
         """Log events; answers after they are on disk."""
@@ -244,6 +278,20 @@ class DataPlane:
             self.metrics.state_errors.inc()
             return self._items.withheld_before()
 
+    def _redeemed(self, user_id: str) -> frozenset[str]:
+        try:
+            return self._state.redeemed(user_id)
+        except UNREADABLE as error:
+            self._note_unreadable(error)
+            return frozenset()
+
+    async def _show(self, wish: Wish) -> Shown:
+        try:
+            return await asyncio.wrap_future(self._showings.submit(wish))
+        except (sqlite3.Error, OverloadError) as error:
+            message = f"Nothing is shown, as its limits cannot be counted ({error}); ask again later"
+            raise RefusalError(503, "showings_unavailable", message) from error
+
     def _known(self, user_id: str) -> Known:
         try:
             return self._state.known(user_id)
@@ -283,6 +331,28 @@ class DataPlane:
         )
         self.metrics.answers.labels(ranked.source, variant).inc()
         return RecommendationsAnswer(request_id, release, variant, ranked.source, model.named(ranked))
+
+
+def _no_holdout(running: list[str]) -> str:
+    which = f"no running campaign ({', '.join(running)})" if running else "no campaign"
+    return (
+        f"`by`: {which} has a randomised holdout, so that what showing it brings cannot be told from what"
+        ' shoppers do anyway; ask by "response"'
+    )
+
+
+def _nothing(running: list[str]) -> str:
+    if not running:
+        return "no campaign is running"
+    return f"no coupon of the running campaigns ({', '.join(running)}) is good for an item that may be shown"
+
+
+def _promotion(offer: Offer) -> Promotion:
+    campaign = offer.campaign
+    ends_at, items = iso(campaign.ends_us), list(offer.item_ids)
+    return Promotion(
+        campaign.campaign_id, offer.coupon_id, round(offer.probability, 6), ends_at, items, offer.reason
+    )
 
 
 def _load(environment: Environment) -> tuple[Recommender | None, str]:

@@ -5,6 +5,7 @@ Tables:
     posted_events: The event log, in order of arrival; ingestion reads it by ``seq``.
     fresh_purchases: Posted purchases that have not landed yet; they are added to ``histories`` when read.
     landed_lines: Posted purchases that landed lately: the rest of their order may still be posted.
+    redemptions: Of which campaign a shopper redeemed a coupon, landed or posted.
     refreshes: When ``histories`` were replaced and from what, one row each time.
     landed_batches: Which batches the histories hold, each with the first refresh that held it.
 """
@@ -26,6 +27,7 @@ from pipelines.domain import History
 from serving.group_commit import connect
 
 PURCHASE = ("user_id", "item_id", "basket_id")
+Redemption = tuple[str, str, str]  # event, shopper, campaign
 Line = tuple[str, int, str]  # item, moment, basket
 OPEN_ORDER = 30 * 86_400_000_000  # microseconds after which nothing more is expected of an order
 SCHEMA = """
@@ -41,6 +43,10 @@ CREATE TABLE IF NOT EXISTS landed_lines (
   event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, item_id TEXT NOT NULL, basket_id TEXT NOT NULL,
   occurred_at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS landed_lines_by_basket ON landed_lines (user_id, basket_id);
+CREATE TABLE IF NOT EXISTS redemptions (
+  event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, campaign_id TEXT NOT NULL, landed INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS redemptions_by_user ON redemptions (user_id, campaign_id);
+CREATE INDEX IF NOT EXISTS redemptions_by_campaign ON redemptions (campaign_id);
 CREATE TABLE IF NOT EXISTS refreshes (
   seq INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, week INTEGER NOT NULL, judged_through INTEGER NOT NULL,
   view_sha256 TEXT NOT NULL, items_sha256 TEXT NOT NULL);
@@ -119,6 +125,11 @@ def _append(connection: sqlite3.Connection, event: LoggedEvent, received_at: str
             "INSERT OR IGNORE INTO fresh_purchases VALUES (?, ?, ?, ?, ?)",
             (event.event_id, *(event.body[name] for name in PURCHASE), event.occurred_at),
         )
+    if event.event_type == "redemption" and "campaign_id" in event.body:
+        connection.execute(
+            "INSERT OR IGNORE INTO redemptions VALUES (?, ?, ?, 0)",
+            (event.event_id, event.body["user_id"], event.body["campaign_id"]),
+        )
     return True
 
 
@@ -153,6 +164,11 @@ class ShopperState:
             execute("COMMIT")
         return Known(history, refresh or 0, posted or 0)
 
+    def redeemed(self, user_id: str) -> frozenset[str]:
+        """Campaigns of which a shopper redeemed a coupon."""
+        query = "SELECT DISTINCT campaign_id FROM redemptions WHERE user_id = ?"
+        return frozenset(row[0] for row in self._connection.execute(query, (user_id,)))
+
     def _read(self, user_id: str) -> History:
         execute = self._connection.execute
         landed = execute(
@@ -178,6 +194,7 @@ class ShopperState:
         landed_event_ids: Iterable[str] = (),
         judged_through: int = 0,
         made_of: Refresh | None = None,
+        redemptions: Iterable[Redemption] = (),
     ) -> int:
         """Replace all landed histories in one transaction; readers see the old state, then the new one.
 
@@ -186,6 +203,7 @@ class ShopperState:
             landed_event_ids: Fresh purchases to forget, since ``histories`` holds them.
             judged_through: Posted events up to this ``seq`` were accepted or quarantined: forget them too.
             made_of: What the histories were made of, for a replay of what is served from them.
+            redemptions: All that have landed; posted ones that were judged and are not among them are forgotten.
 
         Returns:
             How many shoppers are known now.
@@ -205,6 +223,12 @@ class ShopperState:
                 " (SELECT event_id FROM posted_events WHERE seq <= ?)",
                 (judged_through,),
             )
+            connection.execute(
+                "DELETE FROM redemptions WHERE landed OR event_id IN"
+                " (SELECT event_id FROM posted_events WHERE seq <= ?)",
+                (judged_through,),
+            )
+            connection.executemany("INSERT OR REPLACE INTO redemptions VALUES (?, ?, ?, 1)", redemptions)
             if made_of is not None:
                 _record(connection, made_of)
         except BaseException:

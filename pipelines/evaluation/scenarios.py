@@ -61,7 +61,7 @@ def measure_scenarios(
         "rank": _shop_lists(model, asked, moment.at_us, truth, *drawing),
         "new_arrivals": _new_arrivals(model, asked, moment.at_us, truth, *drawing),
         "search": _searches(ItemSearch.load(bundle, model), asked, moment.at_us, truth, *drawing),
-        "promotions": _promotions(fold, moment, promotions, *drawing),
+        "promotions": _promotions(fold, moment, promotions, params.seed),
     }
 
 
@@ -129,13 +129,11 @@ def _searches(
     return measure_searches(searches, list(asked), truth.bought, words, samples, seed)
 
 
-def _promotions(
-    fold: str, moment: Moment, promotions: Promotions, samples: int, seed: int
-) -> dict[str, object]:
+def _promotions(fold: str, moment: Moment, promotions: Promotions, seed: int) -> dict[str, object]:
     past = read_campaigns(fold, moment, promotions)
     running = sum(one.ends_us > moment.at_us for one in past.campaigns)
     told = f"{running} of {len(past.campaigns)} campaigns that have begun are running"
-    found = measure_responses(foretell(past), samples, seed)
+    found = measure_responses(foretell(past), promotions.bootstrap_samples, seed)
     if not found["redeemed"]:
         told += "; none was redeemed that began after another one had ended to learn from"
     return {**found, "running": running, "said": told}

@@ -92,7 +92,7 @@ def count(lines: Lines, users: int, wanted: NDArray[np.bool_], at_us: int, days:
     before = lines.take(lines.times < at_us)
     lately = before.take(before.times >= at_us - int(days * DAY_US))
     hit = lately.take(wanted[lately.items])
-    items = np.unique(np.column_stack([hit.users, hit.items]), axis=0)
+    different = np.unique(hit.users * len(wanted) + hit.items) // max(len(wanted), 1)
     last = np.zeros(users, np.int64)
     np.maximum.at(last, before.users, before.times)
 
@@ -103,7 +103,7 @@ def count(lines: Lines, users: int, wanted: NDArray[np.bool_], at_us: int, days:
     return Bought(
         lines_lately=per_user(lately.users),
         wanted_lately=per_user(hit.users),
-        wanted_items=per_user(items[:, 0]),
+        wanted_items=per_user(different),
         wanted_ever=per_user(before.users[wanted[before.items]]),
         baskets_lately=per_user(lately.users[first]),
         days_since=(at_us - last) / DAY_US,

@@ -46,6 +46,16 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Shopper:
+    """A shopper's history by numbers of its items, what of them was bought lately, and the campaigns redeemed."""
+
+    item_ids: list[str]
+    lines: Lines
+    lately: frozenset[str]
+    redeemed: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Offer:
     """A campaign for a shopper: the coupon that suits best, its items, and how likely any coupon is redeemed."""
 
@@ -112,35 +122,38 @@ class RunningCampaigns:
             now: Microseconds since the epoch (UTC).
             withheld: What the shop has hidden or sold out.
         """
-        lately = set(history.items[history.times >= now - int(self._lately_days * DAY_US)].tolist())
+        shopper = self.shopper(history, redeemed, now)
         found = []
         for one in self.running(now):
-            if best := self._coupon(one, lately, set(history.items.tolist()), withheld):
-                probability = self.probability(one, history, redeemed, now)
-                reason = self._reason(one, lately, redeemed)
-                found.append(Offer(one, *best, probability, reason))
+            if best := self._coupon(one, shopper, withheld):
+                probability = self.probability(one, shopper, now)
+                found.append(Offer(one, *best, probability, self._reason(one, shopper)))
         return sorted(found, key=lambda offer: (-offer.probability, offer.campaign.campaign_id))
 
-    def probability(self, one: Running, history: History, redeemed: Collection[str], now: int) -> float:
+    def probability(self, one: Running, shopper: Shopper, now: int) -> float:
         """That the shopper redeems a coupon of the campaign."""
         rate = self._rates.of_type(one.kind)
-        if self._model is None or not np.any(history.times < now):
+        if self._model is None or not np.any(shopper.lines.times < now):
             return rate
-        item_ids, items = np.unique(history.items, return_inverse=True)
-        nobody = np.zeros(len(items), np.int64)
-        lines = Lines(nobody, items, history.baskets.astype(np.int64), history.times)
         wanted = self._items[one.campaign_id]
-        mask: NDArray[np.bool_] = np.fromiter((str(item) in wanted for item in item_ids), bool, len(item_ids))
-        bought = count(lines, 1, mask, now, self._lately_days)
-        others = float(len(set(redeemed) - {one.campaign_id}))
-        begun = int((self._starts < now).sum()) - 1
-        own = self._rates.own(np.array([others]), max(begun, 0))
+        mask: NDArray[np.bool_] = np.array([item in wanted for item in shopper.item_ids], bool)
+        bought = count(shopper.lines, 1, mask, now, self._lately_days)
+        begun = int((self._starts <= now).sum()) - 1  # the others
+        own = self._rates.own(np.array([float(len(shopper.redeemed - {one.campaign_id}))]), begun)
         return float(self._model.probability(features(bought, own, rate, len(wanted)))[0])
 
+    def shopper(self, history: History, redeemed: Collection[str], now: int) -> Shopper:
+        """A shopper as :meth:`probability` takes one."""
+        item_ids, items = np.unique(history.items, return_inverse=True)
+        lines = Lines(np.zeros(len(items), np.int64), items, history.baskets.astype(np.int64), history.times)
+        lately = history.items[history.times >= now - int(self._lately_days * DAY_US)]
+        return Shopper(item_ids.tolist(), lines, frozenset(lately.tolist()), frozenset(redeemed))
+
     def _coupon(
-        self, one: Running, lately: set[str], ever: set[str], withheld: frozenset[str]
+        self, one: Running, shopper: Shopper, withheld: frozenset[str]
     ) -> tuple[str, tuple[str, ...]] | None:
         """The coupon of whose items the shopper bought most, with what may be shown of them, bought ones first."""
+        lately, ever = shopper.lately, set(shopper.item_ids)
         best: tuple[tuple[int, int], str, list[str]] | None = None
         for coupon_id, items in one.coupons.items():
             shown = [item for item in items if item in self._shown and item not in withheld]
@@ -152,12 +165,12 @@ class RunningCampaigns:
         first = sorted(best[2], key=lambda item: (item not in lately, item not in ever))
         return best[1], tuple(first[:MOST_ITEMS])
 
-    def _reason(self, one: Running, lately: set[str], redeemed: Collection[str]) -> str:
+    def _reason(self, one: Running, shopper: Shopper) -> str:
         wanted = self._items[one.campaign_id]
-        if mine := len(lately & wanted):
+        if mine := len(shopper.lately & wanted):
             weeks = round(self._lately_days / 7)
             return f"you bought {mine:,} of its {len(wanted):,} items in the last {weeks} weeks"
-        if before := len(set(redeemed) - {one.campaign_id}):
+        if before := len(shopper.redeemed - {one.campaign_id}):
             return f"you redeemed {before} other campaign{'s' if before > 1 else ''}"
         return f"of 1,000 shoppers {1000 * self._rates.of_type(one.kind):.0f} redeem a campaign like this"
 

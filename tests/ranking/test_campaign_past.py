@@ -1,12 +1,15 @@
 """Campaigns as they began: nothing of later is in what is learned."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipelines.ranking.fitting.campaigns import CampaignPast, Learning
+from pipelines.domain import History
+from pipelines.ranking.fitting.campaigns import CampaignPast, Learning, told_promotions
 from pipelines.ranking.responses import FEATURES
+from pipelines.ranking.running_campaigns import RunningCampaigns
 from tests.features.tiny_shop import AT, WEEK, WEEK_US, Row, bought, promoted, redeemed, write_shop
 
 EVENTS = [
@@ -72,3 +75,68 @@ def test_past__without_promotions_has_no_campaign_and_no_model(tmp_path: Path) -
     known = CampaignPast(shop.events, shop.items, shop.promotions, AT, WEEK, Learning(56, 10, 1))
     assert (known.campaigns, known.asked, known.fit(AT)) == ([], [], None)
     assert known.rates(AT).base == 1 / 200
+
+
+LIMITS = {
+    "": {"showings": 5, "showings_days": 7.0, "budget_showings": None, "budget_redemptions": None},
+    "soon": {"showings": 1, "showings_days": 1.0, "budget_showings": None, "budget_redemptions": None},
+}
+
+
+def carried(folder: Path, *events: Row) -> tuple[CampaignPast, RunningCampaigns]:
+    known = past(folder, *events, promotions=(promoted("eggs", -1, -5, "soon", "k9"),))
+    told = told_promotions(known, folder / "promotions.parquet", LIMITS)
+    return known, RunningCampaigns(json.loads(json.dumps(told)), ["milk", "eggs", "bread"])
+
+
+def test_told_promotions__have_what_has_not_ended_and_the_limits(tmp_path: Path) -> None:
+    _, campaigns = carried(tmp_path)
+    assert [one.campaign_id for one in campaigns.running(AT)] == ["now"]
+    assert [one.campaign_id for one in campaigns.running(AT + 2 * WEEK_US)] == ["now", "soon"]
+    assert (campaigns.limits("now").showings, campaigns.limits("soon").showings) == (5, 1)
+
+
+def test_probability__is_the_one_that_the_model_was_judged_by(tmp_path: Path) -> None:
+    known, campaigns = carried(tmp_path, bought("a", "y", "bread", 2))
+    now = known.asked[2]
+    model = known.fit(AT)
+    assert model is not None
+    # As the campaign began, by what is learned at the moment: the rates of campaigns are those of the moment.
+    rates, rows = known.rates(AT), now.rows.copy()
+    rows[:, FEATURES.index("type_rate")] = np.log(rates.of_type(""))
+    rows[:, FEATURES.index("own_rate")] = np.log(rates.own(np.array([1.0, 1, 0, 0]), 2))
+    (running,) = campaigns.running(AT)
+    for place, (user, redeemed_) in enumerate([("a", ["old"]), ("b", ["late", "now"]), ("c", []), ("d", [])]):
+        weeks = [30, 12, 2] if user == "a" else [30, 12]
+        items = np.array(["milk", "milk", "bread"][: len(weeks)])
+        times = AT - np.array(weeks, np.int64) * WEEK_US
+        history = History(user, items, times, np.arange(len(weeks), dtype=np.int32))
+        found = campaigns.probability(
+            running, campaigns.shopper(history, redeemed_, running.starts_us), running.starts_us
+        )
+        assert found == pytest.approx(model.probability(rows)[place])
+    # Milk came 12 and 30 weeks ago, so that only who bought bread has anything of the campaign.
+    assert rows[:, FEATURES.index("items_lately")] == pytest.approx(np.log([2, 1, 1, 1]))
+
+
+def test_told_promotions__learn_nothing_of_later(tmp_path: Path) -> None:
+    later = [redeemed("d", "now", "k", -1), bought("d", "x", "bread", -1)]
+    shop = write_shop(tmp_path / "more", [*EVENTS, *later], PROMOTIONS)
+    plain = write_shop(tmp_path / "plain", EVENTS, PROMOTIONS)
+    told = [
+        told_promotions(
+            CampaignPast(one.events, one.items, one.promotions, AT, WEEK, Learning(56, 10, 1)),
+            one.promotions,
+            LIMITS,
+        )
+        for one in (shop, plain)
+    ]
+    assert told[0] == told[1]
+
+
+def test_told_promotions__of_a_shop_without_any_are_empty(tmp_path: Path) -> None:
+    shop = write_shop(tmp_path, [bought("a", "x", "milk", 3)])
+    known = CampaignPast(shop.events, shop.items, shop.promotions, AT, WEEK, Learning(56, 10, 1))
+    told = told_promotions(known, shop.promotions, LIMITS)
+    assert (told["model"], told["campaigns"], told["starts_us"]) == (None, [], [])
+    assert RunningCampaigns(told, []).offers(History.empty("a"), (), AT) == []
