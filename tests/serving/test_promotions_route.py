@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,13 @@ def test_promotions__keep_to_the_budgets_and_are_counted_by_all_processes(start:
     one, other = start(), start()
     one.wait()
     other.wait()
-    users = [f"s{number}" for number in range(6)]
-    found = [campaigns(ask(one if number % 2 else other, user)) for number, user in enumerate(users)]
-    assert found == [["18", "19"]] * 5 + [["18"]]
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(ask, (one, other)[number % 2], f"s{number}") for number in range(24)]
+        found = [campaigns(answer.result()) for answer in asked]
+    assert sorted(found) == [["18"]] * 19 + [["18", "19"]] * 5
+    with ThreadPoolExecutor(8) as threads:
+        again = [threads.submit(ask, (one, other)[number % 2], "s0") for number in range(8)]
+        assert sum("18" in campaigns(answer.result()) for answer in again) == 2
     assert ask(one, "s9")["message"] == "campaign 19 is left out: shown 5 times, its budget"
 
 
