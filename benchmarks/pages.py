@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks import embedding_update_page as embedding_update
+from benchmarks import promotions_page as promotions
 from benchmarks import soak_page as soak
 from benchmarks import training_speed_page as training_speed
 from benchmarks.features import page as features
@@ -55,6 +56,7 @@ PAGES: Mapping[str, Page] = {
     "live_weeks": live_weeks,
     "next_basket": next_basket,
     "peers.rectools": rectools,
+    "promotions": promotions,
     "scaling": scaling,
     "sequences": sequences,
     "serving": serving,

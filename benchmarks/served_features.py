@@ -41,6 +41,15 @@ DAY = 86_400_000_000
 ITEMS, TYPES, SHOPPERS, BASKETS, LINES = 30_000, 2_000, 50, 60, 10
 SHARES = {"none": 0.0, "hundredth": 0.01, "all": 1.0}
 SCENARIOS = {"search": {"taste_weight": 0.5}, "new_arrivals": {"days": 28.0}}
+NO_LIMITS = {"showings": None, "showings_days": 7, "budget_showings": None, "budget_redemptions": None}
+RATES = {"base": 0.01, "types": {}, "own_weight": 10}
+NO_PROMOTIONS = {
+    "rates": RATES,
+    "lately_days": 56,
+    "starts_us": [],
+    "campaigns": [],
+    "limits": {"": NO_LIMITS},
+}
 SYSTEMS = {"popularity": "share", "personal_frequency_decayed": "log", "due": "log", "sequence": "logit"}
 
 
@@ -61,6 +70,7 @@ def write_bundle(path: Path) -> None:
     write_arrays(path / "sequence.npz", sequence(random))
     rows = [{"system": system, "scale": scale, "weight": 1.0} for system, scale in SYSTEMS.items()]
     SearchIndex.of([f"Item {name}" for name in ids]).save(path / "search.npz")
+    write_json(path / "promotions.json", NO_PROMOTIONS)
     seal(path, {"format": 1, "week": 44, **SCENARIOS, "blends": {"blend": rows}})
 
 

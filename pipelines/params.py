@@ -194,6 +194,42 @@ class NewArrivals(Section):
     days: float = Field(gt=0)
 
 
+class CampaignLimits(Section):
+    """What the shop states of one campaign; what is left out is as for all."""
+
+    showings: int | None = Field(default=None, ge=1)
+    showings_days: float = Field(default=7, gt=0)
+    budget_showings: int | None = Field(default=None, ge=0)
+    budget_redemptions: int | None = Field(default=None, ge=0)
+
+
+class Promotions(Section):
+    """How it is learned who redeems a campaign, and how often it may be shown."""
+
+    lately_days: float = Field(gt=0)
+    own_weight: float = Field(gt=0)
+    penalty: float = Field(gt=0)
+    bootstrap_samples: int = Field(ge=200)
+    showings: int | None = Field(ge=1)
+    showings_days: float = Field(gt=0)
+    budget_showings: int | None = Field(ge=0)
+    budget_redemptions: int | None = Field(ge=0)
+    campaigns: dict[str, CampaignLimits]
+
+    def learning(self) -> dict[str, float]:
+        """What a model is learned by."""
+        return {name: getattr(self, name) for name in ("lately_days", "own_weight", "penalty")}
+
+    def limits(self) -> dict[str, dict[str, float | None]]:
+        """Of every campaign under ``""``, and of each that has its own."""
+        names = tuple(CampaignLimits.model_fields)
+        default = {name: getattr(self, name) for name in names}
+        return {"": default} | {
+            campaign: default | limits.model_dump(exclude_unset=True)
+            for campaign, limits in self.campaigns.items()
+        }
+
+
 class EvaluateCandidate(Section):
     """How the evaluation is cut and how sure it is."""
 
@@ -321,6 +357,7 @@ class Params(Section):
     search_items: SearchItems
     complements: Complements
     new_arrivals: NewArrivals
+    promotions: Promotions
     evaluate_candidate: EvaluateCandidate
     decide_promotion: DecidePromotion
     decide_package: DecidePackage

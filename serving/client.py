@@ -19,6 +19,8 @@ from serving.schemas import (
     HealthAnswer,
     NewArrivalsRequest,
     PostedEvent,
+    PromotionsAnswer,
+    PromotionsRequest,
     PutItem,
     PutItemAnswer,
     RankRequest,
@@ -87,6 +89,10 @@ class Client:
     def search(self, request: SearchRequest) -> RecommendationsAnswer:
         """Items that match what a shopper typed."""
         return self._ask("POST", "/v1/search", RecommendationsAnswer, request)
+
+    def promotions(self, request: PromotionsRequest) -> PromotionsAnswer:
+        """Running campaigns for one shopper by the expected response; each that is answered counts as shown."""
+        return self._ask("POST", "/v1/promotions", PromotionsAnswer, request)
 
     def events(self, events: Sequence[PostedEvent]) -> EventsAnswer:
         """Log up to 1,000 events; answers once they are on disk."""

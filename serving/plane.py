@@ -15,6 +15,7 @@ from serving.event_log import read_log, read_query
 from serving.impressions import Impression, ImpressionLog
 from serving.metrics import Metrics
 from serving.mirror import Mirror
+from serving.promotions import no_holdout, nothing_to_show, promotion
 from serving.recommender import Choice, Recommender
 from serving.schemas import (
     MAX_IDENTIFIER,
@@ -24,6 +25,8 @@ from serving.schemas import (
     ListRequest,
     NewArrivalsRequest,
     PostedEvent,
+    PromotionsAnswer,
+    PromotionsRequest,
     PutItem,
     PutItemAnswer,
     RankRequest,
@@ -37,6 +40,7 @@ from serving.schemas import (
     decode_events,
 )
 from serving.served_features import ServedFeatureLog, ServedFeatures
+from serving.showings import Shown, Wish
 from serving.state import Known, LoggedEvent, StateError
 from serving.stores import open_state
 from serving.watched_word import WatchedWord
@@ -45,6 +49,7 @@ SHADOW = "shadow"
 """Variant of an answer that no shopper sees."""
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
+NOTHING_SHOWN = Shown((), ())
 UNREADABLE = (StateError, msgspec.DecodeError, ValueError)
 
 logger = logging.getLogger("serving")
@@ -147,6 +152,31 @@ class DataPlane:
         ranked = model.search(request.query, history, now, request.k, self._choice(request))
         return self._answer(model, ranked, request_id, "search", request.user_id, now)
 
+    async def promotions(self, body: bytes, request_id: str) -> PromotionsAnswer:
+        """Running campaigns for a shopper, within their limits; answers after it is on disk that they are shown."""
+        request = decode(body, PromotionsRequest)
+        campaigns, now = self._model().campaigns, self._clock.now()
+        running = [one.campaign_id for one in campaigns.running(now)]
+        if request.by == "uplift":
+            raise RefusalError(409, "no_holdout", no_holdout(running))
+        history, redeemed = self._history(request.user_id), self._redeemed(request.user_id)
+        offers = {
+            offer.campaign.campaign_id: offer
+            for offer in campaigns.offers(history, redeemed, now, self._withheld())
+        }
+        wishes = [(name, campaigns.limits(name)) for name in offers]
+        shown = await self._show(Wish(request.user_id, now, request.k, wishes)) if offers else NOTHING_SHOWN
+        source, variant = ("response" if len(history.items) else "type_rate"), self._variant()
+        self.metrics.answers.labels(source, variant).inc()
+        return PromotionsAnswer(
+            request_id,
+            self._environment.release_id,
+            variant,
+            source,
+            [promotion(offers[name]) for name in shown.campaign_ids],
+            "; ".join(shown.kept_back) if offers else nothing_to_show(running),
+        )
+
     async def events(self, body: bytes, request_id: str) -> EventsAnswer:
         """Log events; answers after they are on disk."""
         now = self._clock.now()
@@ -236,6 +266,20 @@ class DataPlane:
             logger.error("items cannot be read, going by what was known of them: %s", error)
             self.metrics.state_errors.inc()
             return self._state.withheld_before()
+
+    def _redeemed(self, user_id: str) -> frozenset[str]:
+        try:
+            return self._state.redeemed(user_id)
+        except UNREADABLE as error:
+            self._note_unreadable(error)
+            return frozenset()
+
+    async def _show(self, wish: Wish) -> Shown:
+        try:
+            return await self._state.show(wish)
+        except StateError as error:
+            message = f"Nothing is shown, as its limits cannot be counted ({error}); ask again later"
+            raise RefusalError(503, "showings_unavailable", message) from error
 
     def _known(self, user_id: str) -> Known:
         try:

@@ -16,6 +16,7 @@ from pipelines.ranking.feature_values import FeatureValues
 from pipelines.ranking.item_search import ItemSearch
 from pipelines.ranking.list_rules import ListRules
 from pipelines.ranking.new_arrivals import NewArrivals
+from pipelines.ranking.running_campaigns import RunningCampaigns
 from serving.schemas import Boost, Diversity, Only, RecommendedItem
 
 MOST_FILTERS = 256
@@ -61,6 +62,7 @@ class Recommender:
             self._model = BlendedRecommender.load(bundle)
             self._search = ItemSearch.load(bundle, self._model)
             self._arrivals = NewArrivals(self._model)
+            self.campaigns = RunningCampaigns.load(bundle, self._model.item_ids.tolist())
         except BundleError:
             raise
         except Exception as error:  # whatever a corrupt file makes the loader do, it must be told by name

@@ -24,6 +24,7 @@ from pipelines.domain import History
 from serving import redis_scripts as scripts
 from serving.group_commit import GroupWriter, OverloadError
 from serving.schemas import PutItem
+from serving.showings import Shown, Wish
 from serving.state import (
     OPEN_ORDER,
     PURCHASE,
@@ -31,6 +32,7 @@ from serving.state import (
     Known,
     LoggedEvent,
     PostedRow,
+    Redemption,
     Refresh,
     StateError,
     pack,
@@ -113,6 +115,17 @@ class RedisState:
         columns = msgspec.msgpack.decode(landed, type=Columns) if landed else None
         return Known(put_together(user_id, columns, lines, of_them), int(refresh or 0), int(posted or 0))
 
+    def redeemed(self, user_id: str) -> frozenset[str]:
+        """Nothing: who redeemed what is kept in SQLite only."""
+        del user_id
+        return frozenset()
+
+    async def show(self, wish: Wish) -> Shown:
+        """Refuse: the limits of campaigns are counted in SQLite only."""
+        raise StateError(
+            f"{self.name}: limits of {len(wish.campaigns)} campaigns can be counted in SQLite only"
+        )
+
     def user_ids(self) -> list[str]:
         """Everybody of whom a purchase is known."""
         landed, fresh = self._ask(scripts.USERS)
@@ -129,8 +142,10 @@ class RedisState:
         landed_event_ids: Iterable[str] = (),
         judged_through: int = 0,
         made_of: Refresh | None = None,
+        redemptions: Iterable[Redemption] = (),
     ) -> int:
         """Write the new histories beside the old ones, then show them in one step."""
+        del redemptions  # no campaign is answered from Redis
         with self._telling("the histories cannot be replaced, and stay as they were"):
             number = int(self._writer.incr(f"{PREFIX}generations"))
             histories_key, ids_key = f"{PREFIX}histories:{number}", f"{PREFIX}landed_ids:{number}"

@@ -13,6 +13,9 @@ from serving.schemas import (
     HealthAnswer,
     NewArrivalsRequest,
     PostedEvent,
+    Promotion,
+    PromotionsAnswer,
+    PromotionsRequest,
     PutItem,
     PutItemAnswer,
     RankRequest,
@@ -87,6 +90,10 @@ _COMPLEMENT = RecommendedItem(
 _NEW = RecommendedItem(
     "15927033", "Yogurt, national brand, 6 oz", 0.6312, "new here for 12 days, in 31 baskets of late"
 )
+_PROMOTION = Promotion(
+    "18", "10000085478", 0.1834, "2017-12-25T05:00:00+00:00", ["1029743", "1106523"],
+    "you bought 5 of its 40 items in the last 8 weeks",
+)  # fmt: skip
 _EVENT = {
     "event_id": "order-77-1",
     "user_id": "1",
@@ -145,6 +152,18 @@ ROUTES = (
         "Items that match what a shopper typed, in the order that suits the shopper.",
         SearchRequest, RecommendationsAnswer,
         ({"query": "milk", "user_id": "1", "k": 10}, _list("search", _ITEM)), _LIST_REFUSALS, needs="read",
+    ),
+    Route(
+        "POST", "/v1/promotions", "promotions",
+        "Running campaigns for one shopper by the expected response, within their limits; an answer counts as shown.",
+        PromotionsRequest, PromotionsAnswer,
+        ({"user_id": "1", "k": 3}, PromotionsAnswer("6f1c2e", "r-44-1a2b3c4d", "champion", "response", [_PROMOTION])),
+        {
+            **_BODY_REFUSALS,
+            409: "`uplift` was asked for, and no campaign has a randomised holdout.",
+            503: "There is no usable model, or what was shown cannot be counted; the message says.",
+        },
+        needs="read",
     ),
     Route(
         "POST", "/v1/events", "events",

@@ -176,6 +176,20 @@ class SearchRequest(ListRequest, frozen=True):
     ] = None
 
 
+class PromotionsRequest(Request, frozen=True):
+    """Running campaigns for one shopper."""
+
+    user_id: Annotated[
+        Identifier,
+        Meta(description="The shopper; for an unknown one, the rate of each campaign's type counts."),
+    ]
+    k: Annotated[int, Meta(ge=1, le=MAX_K, description="How many campaigns to answer with.")] = 10
+    by: Annotated[
+        Literal["response", "uplift"],
+        Meta(description="`uplift` is refused: no campaign has a randomised holdout to tell it from."),
+    ] = "response"
+
+
 EventType = Literal["purchase", "view", "cart", "rating", "search", "redemption", "impression", "return"]
 ABOUT_AN_ITEM = frozenset({"purchase", "view", "cart", "rating", "impression", "return"})
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -262,6 +276,28 @@ class RecommendationsAnswer(msgspec.Struct, frozen=True):
     items: list[RecommendedItem]
 
 
+class Promotion(msgspec.Struct, frozen=True):
+    """A running campaign, and its coupon that suits the shopper best, with items that it is good for."""
+
+    campaign_id: str
+    coupon_id: str
+    probability: float
+    ends_at: str
+    items: list[str]
+    reason: str
+
+
+class PromotionsAnswer(msgspec.Struct, frozen=True):
+    """Running campaigns by the expected response; each counts as shown. ``message`` says why one is left out."""
+
+    request_id: str
+    release: str
+    variant: str
+    source: str
+    promotions: list[Promotion]
+    message: str = ""
+
+
 class EventsAnswer(msgspec.Struct, frozen=True):
     """What became of posted events; sent after they are on disk."""
 
@@ -319,6 +355,7 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
         NewArrivalsRequest,
         RankRequest,
         SearchRequest,
+        PromotionsRequest,
         PostedEvent,
         list[PostedEvent],
         PutItem,

@@ -5,6 +5,7 @@ Tables:
     posted_events: The event log, in order of arrival; ingestion reads it by ``seq``.
     fresh_purchases: Posted purchases that have not landed yet; they are added to ``histories`` when read.
     landed_lines: Posted purchases that landed lately: the rest of their order may still be posted.
+    redemptions: Of which campaign a shopper redeemed a coupon, landed or posted.
     refreshes: When ``histories`` were replaced and from what, one row each time.
     landed_batches: Which batches the histories hold, each with the first refresh that held it.
 """
@@ -24,12 +25,15 @@ from serving.group_commit import BUSY_SECONDS, GroupCommit, OverloadError, conne
 from serving.put_items import SCHEMA as PUT_ITEMS
 from serving.put_items import PutItems, put_item
 from serving.schemas import PutItem
+from serving.showings import SCHEMA as SHOWINGS
+from serving.showings import Shown, Wish, show
 from serving.state import (
     OPEN_ORDER,
     PURCHASE,
     Known,
     LoggedEvent,
     PostedRow,
+    Redemption,
     Refresh,
     StateError,
     pack,
@@ -51,6 +55,10 @@ CREATE TABLE IF NOT EXISTS landed_lines (
   event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, item_id TEXT NOT NULL, basket_id TEXT NOT NULL,
   occurred_at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS landed_lines_by_basket ON landed_lines (user_id, basket_id);
+CREATE TABLE IF NOT EXISTS redemptions (
+  event_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, campaign_id TEXT NOT NULL, landed INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS redemptions_by_user ON redemptions (user_id, campaign_id);
+CREATE INDEX IF NOT EXISTS redemptions_by_campaign ON redemptions (campaign_id);
 CREATE TABLE IF NOT EXISTS refreshes (
   seq INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, week INTEGER NOT NULL, judged_through INTEGER NOT NULL,
   view_sha256 TEXT NOT NULL, items_sha256 TEXT NOT NULL);
@@ -75,6 +83,11 @@ def _append(connection: sqlite3.Connection, event: LoggedEvent, received_at: str
         connection.execute(
             "INSERT OR IGNORE INTO fresh_purchases VALUES (?, ?, ?, ?, ?)",
             (event.event_id, *(event.body[name] for name in PURCHASE), event.occurred_at),
+        )
+    if event.is_redemption:
+        connection.execute(
+            "INSERT OR IGNORE INTO redemptions VALUES (?, ?, ?, 0)",
+            (event.event_id, event.body["user_id"], event.body["campaign_id"]),
         )
     return True
 
@@ -105,6 +118,10 @@ class SqliteState:
     def _put(self) -> GroupCommit[tuple[str, PutItem], None]:
         return GroupCommit(connect(self._path, PUT_ITEMS), put_item)
 
+    @cached_property
+    def _showings(self) -> GroupCommit[Wish, Shown]:
+        return GroupCommit(connect(self._path, SCHEMA + SHOWINGS), show)
+
     @property
     def name(self) -> str:
         """Path of the file."""
@@ -113,7 +130,7 @@ class SqliteState:
     def open(self) -> None:
         """Make file and tables, and start the writers."""
         with self._telling("cannot be opened"):
-            _ = self._connection, self._log, self._items, self._put
+            _ = self._connection, self._log, self._items, self._put, self._showings
 
     def history(self, user_id: str) -> History:
         """All that is known of a shopper."""
@@ -151,10 +168,11 @@ class SqliteState:
         landed_event_ids: Iterable[str] = (),
         judged_through: int = 0,
         made_of: Refresh | None = None,
+        redemptions: Iterable[Redemption] = (),
     ) -> int:
         """Replace all landed histories in one transaction."""
         with self._telling("the histories cannot be replaced, and stay as they were"):
-            return self._replace(histories, landed_event_ids, judged_through, made_of)
+            return self._replace(histories, landed_event_ids, judged_through, made_of, redemptions)
 
     def _replace(
         self,
@@ -162,6 +180,7 @@ class SqliteState:
         landed_event_ids: Iterable[str],
         judged_through: int,
         made_of: Refresh | None,
+        redemptions: Iterable[Redemption],
     ) -> int:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
@@ -178,6 +197,12 @@ class SqliteState:
                 " (SELECT event_id FROM posted_events WHERE seq <= ?)",
                 (judged_through,),
             )
+            connection.execute(
+                "DELETE FROM redemptions WHERE landed OR event_id IN"
+                " (SELECT event_id FROM posted_events WHERE seq <= ?)",
+                (judged_through,),
+            )
+            connection.executemany("INSERT OR REPLACE INTO redemptions VALUES (?, ?, ?, 1)", redemptions)
             if made_of is not None:
                 _record(connection, made_of)
         except BaseException:
@@ -185,6 +210,16 @@ class SqliteState:
             raise
         connection.execute("COMMIT")
         return max(count, 0)
+
+    def redeemed(self, user_id: str) -> frozenset[str]:
+        """Campaigns of which a shopper redeemed a coupon."""
+        query = "SELECT DISTINCT campaign_id FROM redemptions WHERE user_id = ?"
+        with self._telling("cannot be read"):
+            return frozenset(row[0] for row in self._connection.execute(query, (user_id,)))
+
+    async def show(self, wish: Wish) -> Shown:
+        """Choose campaigns within their limits and count what is chosen, in one transaction."""
+        return await self._written(lambda: self._showings.submit(wish))
 
     def user_ids(self) -> list[str]:
         """Everybody of whom a purchase is known."""
@@ -243,7 +278,7 @@ class SqliteState:
 
     def close(self) -> None:
         """Write what waits and let go of the file."""
-        for name in ("_log", "_put", "_items", "_connection"):
+        for name in ("_log", "_put", "_showings", "_items", "_connection"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from pipelines.domain import History
 from serving.schemas import PutItem
+from serving.showings import Shown, Wish
 
 PURCHASE = ("user_id", "item_id", "basket_id")
 Line = tuple[str, int, str]  # item, moment, basket
+Redemption = tuple[str, str, str]  # event, shopper, campaign
 Columns = tuple[bytes, bytes, bytes]  # items, times, baskets
 OPEN_ORDER = 30 * 86_400_000_000  # microseconds after which nothing more is expected of an order
 
@@ -83,6 +85,11 @@ class LoggedEvent:
         """Whether it becomes part of a history."""
         return self.event_type == "purchase"
 
+    @property
+    def is_redemption(self) -> bool:
+        """Whether it tells that a coupon of a campaign was redeemed."""
+        return self.event_type == "redemption" and "campaign_id" in self.body
+
 
 class PostedRow(NamedTuple):
     """One line of the event log; ``received_at`` in ISO 8601."""
@@ -120,6 +127,12 @@ class ShopperState(Protocol):
     def known(self, user_id: str) -> Known:
         """The history, and from which state it is, in one snapshot."""
 
+    def redeemed(self, user_id: str) -> frozenset[str]:
+        """Campaigns of which a shopper redeemed a coupon, landed or posted."""
+
+    async def show(self, wish: Wish) -> Shown:
+        """Choose campaigns within their limits and count what is chosen, at once; returns once it is on disk."""
+
     def user_ids(self) -> list[str]:
         """Everybody of whom a purchase is known, landed or posted; sorted."""
 
@@ -132,6 +145,7 @@ class ShopperState(Protocol):
         landed_event_ids: Iterable[str] = (),
         judged_through: int = 0,
         made_of: Refresh | None = None,
+        redemptions: Iterable[Redemption] = (),
     ) -> int:
         """Replace all landed histories at once; readers see the old state, then the new one.
 
@@ -140,6 +154,7 @@ class ShopperState(Protocol):
             landed_event_ids: Fresh purchases to forget, since ``histories`` holds them.
             judged_through: Posted events up to this ``seq`` were accepted or quarantined: forget them too.
             made_of: What the histories were made of, for a replay of what is served from them.
+            redemptions: All that have landed; posted ones that were judged and are not among them are forgotten.
 
         Returns:
             How many shoppers are known now.

@@ -24,7 +24,7 @@ from pipelines.settings import Settings
 from pipelines.shop import open_shop
 from pipelines.tables import sha256
 from pipelines.weeks import to_micros
-from serving.state import Refresh
+from serving.state import Redemption, Refresh
 from serving.stores import open_state
 
 
@@ -58,10 +58,10 @@ def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshR
     try:
         with landing.lock():
             landed = _landed_among(landing, state.fresh_event_ids())
-            histories, made_of = landed_histories(
+            histories, made_of, redemptions = landed_histories(
                 settings, live_views(Ledger(settings.ledger), settings.bentoml_home)
             )
-        count = state.replace_histories(histories or (), landed, made_of.judged_through, made_of)
+        count = state.replace_histories(histories or (), landed, made_of.judged_through, made_of, redemptions)
         fresh = len(state.fresh_event_ids())
     finally:
         state.close()
@@ -73,8 +73,13 @@ def refresh_state(settings: Settings, workspace: Path | None = None) -> RefreshR
     return result
 
 
-def landed_histories(settings: Settings, folder: Path = FOLDER) -> tuple[Histories | None, Refresh]:
-    """Histories from all accepted events by the view in ``folder``, None of nothing; and what they are made of."""
+def landed_histories(
+    settings: Settings, folder: Path = FOLDER
+) -> tuple[Histories | None, Refresh, list[Redemption]]:
+    """Histories from all accepted events by the view in ``folder``, None of nothing; what they are made of.
+
+    And the redemptions among the events.
+    """
     shop = open_shop(settings)
     files, items = shop.landing.event_files(), shop.landing.reference_file("items")
     usable = bool(files) and items.exists()
@@ -90,10 +95,19 @@ def landed_histories(settings: Settings, folder: Path = FOLDER) -> tuple[Histori
         judged_through=shop.landing.posted_through(),
     )
     if events is None:
-        return None, made_of
+        return None, made_of, []
+    redemptions = redemptions_among(events)
     events = with_weeks(events, shop.calendar)
     histories = histories_of(events, items, made_of.at_us, made_of.week, folder)
-    return histories if len(histories) else None, made_of
+    return histories if len(histories) else None, made_of, redemptions
+
+
+def redemptions_among(events: pa.Table) -> list[Redemption]:
+    """Event, shopper and campaign of each redemption that no other event corrects."""
+    mine = (pc.field("event_type") == "redemption") & pc.field("campaign_id").is_valid()
+    columns = (events.filter(mine)[name].to_pylist() for name in ("event_id", "user_id", "campaign_id"))
+    corrected = set(pc.unique(events["corrects"].drop_null()).to_pylist())
+    return [row for row in zip(*columns, strict=True) if row[0] not in corrected]
 
 
 def live_views(ledger: Ledger, store: Path) -> Path:

@@ -9,10 +9,11 @@ from pipelines.evaluation.complements import measure_complements
 from pipelines.evaluation.folds import Moment
 from pipelines.evaluation.measure import Truth
 from pipelines.evaluation.new_items import measure_new
+from pipelines.evaluation.responses import foretell, measure_responses, read_campaigns
 from pipelines.evaluation.searches import measure_searches
 from pipelines.evaluation.shop_lists import measure_order
 from pipelines.features.histories import Histories
-from pipelines.params import EvaluateCandidate
+from pipelines.params import EvaluateCandidate, Promotions
 from pipelines.ranking.blended import BlendedRecommender
 from pipelines.ranking.item_search import ItemSearch
 from pipelines.ranking.new_arrivals import NewArrivals
@@ -24,12 +25,23 @@ ASKED = {
     "rank": ("lists", "lists of a shop's own in a shopper's order"),
     "new_arrivals": ("households", "what is new to the shop and to the household, among what it bought"),
     "search": ("searches", "the words of its type look for what was bought"),
+    "promotions": ("pairs", "who redeems each campaign, foretold as it began"),
 }
 """Of each scenario, what is counted, and what is asked, in words."""
 
 
+BESIDE = ("above", "campaigns", "redeemed", "running", "said")
+"""What stands beside the metrics of a scenario."""
+
+
 def measure_scenarios(
-    bundle: Path, fold: str, asked: Histories, moment: Moment, truth: Truth, params: EvaluateCandidate
+    bundle: Path,
+    fold: str,
+    asked: Histories,
+    moment: Moment,
+    truth: Truth,
+    params: EvaluateCandidate,
+    promotions: Promotions,
 ) -> dict[str, dict[str, object]]:
     """Figures by scenario.
 
@@ -40,6 +52,7 @@ def measure_scenarios(
         moment: At which they are asked.
         truth: What they bought.
         params: Samples and seed of the intervals.
+        promotions: How responses to campaigns are learned.
     """
     model = BlendedRecommender.load(bundle)
     drawing = params.bootstrap_samples, params.seed
@@ -48,6 +61,7 @@ def measure_scenarios(
         "rank": _shop_lists(model, asked, moment.at_us, truth, *drawing),
         "new_arrivals": _new_arrivals(model, asked, moment.at_us, truth, *drawing),
         "search": _searches(ItemSearch.load(bundle, model), asked, moment.at_us, truth, *drawing),
+        "promotions": _promotions(fold, moment, promotions, params.seed),
     }
 
 
@@ -56,7 +70,9 @@ def scenario_lines(scenarios: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = []
     for scenario, found in scenarios.items():
         counted, words = ASKED[scenario]
-        for metric in (name for name in found if name not in (counted, "above")):
+        if "said" in found:
+            lines.append(f"{words}: {found['said']}")
+        for metric in (name for name in found if name not in (counted, *BESIDE)):
             figures = ", ".join(f"{name} {one['mean']:.4f}" for name, one in found[metric].items())
             lines.append(f"{words}, {found[counted]:,} {counted}: {metric} of {figures}")
     return lines
@@ -111,6 +127,16 @@ def _searches(
         POPULARITY: lambda history, query, k: search.search(query, _stranger(history), now, k),
     }
     return measure_searches(searches, list(asked), truth.bought, words, samples, seed)
+
+
+def _promotions(fold: str, moment: Moment, promotions: Promotions, seed: int) -> dict[str, object]:
+    past = read_campaigns(fold, moment, promotions)
+    running = sum(one.ends_us > moment.at_us for one in past.campaigns)
+    told = f"{running} of {len(past.campaigns)} campaigns that have begun are running"
+    found = measure_responses(foretell(past), promotions.bootstrap_samples, seed)
+    if not found["redeemed"]:
+        told += "; none was redeemed that began after another one had ended to learn from"
+    return {**found, "running": running, "said": told}
 
 
 def _stranger(history: History) -> History:

@@ -12,17 +12,19 @@ import numpy as np
 from pipelines.contracts import CONTRACTS
 from pipelines.domain import BundleError
 from pipelines.evaluation.folds import Moment, read_folds
+from pipelines.evaluation.responses import read_campaigns
 from pipelines.evaluation.truth import read_histories, read_truth
 from pipelines.features.history_view import VIEW
 from pipelines.params import BlendCandidate, load_params
 from pipelines.ranking.blended import ABLATION, BLEND, BlendedRecommender
 from pipelines.ranking.components import COMPONENTS, PLAIN, SEQUENCE, Component
 from pipelines.ranking.fitting.assembly import Parts, assemble
+from pipelines.ranking.fitting.campaigns import told_promotions
 from pipelines.ranking.fitting.weights import CandidateSets, candidate_sets, learn_blend
 from pipelines.ranking.list_rules import ListRules
 from pipelines.releases.bento_build import modules_behind
 
-ITEMS = Path("data/validated/items.parquet")
+ITEMS, PROMOTIONS = Path("data/validated/items.parquet"), Path("data/validated/promotions.parquet")
 SCORING = Path("pipelines/ranking/score_histories.py")
 REPLAYING = Path("pipelines/ranking/replay_features.py")
 HISTORIES = Path("pipelines/features") / f"{VIEW}.sql"
@@ -50,11 +52,16 @@ def main() -> None:
         code,
         rules,
         versions,
-        {
+        scenarios={
             "complements": everything.complements.model_dump(),
             "search": everything.search_items.model_dump(),
             "new_arrivals": everything.new_arrivals.model_dump(),
         },
+        promotions=told_promotions(
+            read_campaigns("holdout", folds["holdout"], everything.promotions),
+            PROMOTIONS,
+            everything.promotions.limits(),
+        ),
     )
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 

@@ -35,7 +35,8 @@ PLACES, RUNNERS_UP, TIE = 10, 90, 1e-4
 
 def main() -> None:
     """Evaluate in the workspace that is the current folder."""
-    params = load_params().evaluate_candidate
+    everything = load_params()
+    params = everything.evaluate_candidate
     moment = read_folds()[FOLD]
     histories, champion = read_histories(FOLD, moment), champion_facts(CHAMPION, CANDIDATE)
     truth = read_truth(FOLD, histories)
@@ -51,7 +52,9 @@ def main() -> None:
     report["features_of_week"] = read_built_for(Path("data/features") / FOLD)
     report["strays"] = find_strays()
     report["champion"] = champion
-    report["scenarios"] = measure_scenarios(CANDIDATE, FOLD, asked, moment, truth, params)
+    report["scenarios"] = measure_scenarios(
+        CANDIDATE, FOLD, asked, moment, truth, params, everything.promotions
+    )
     write_json(REPORTS / "metrics.json", report)
     write_table(REPORTS / "per_user.parquet", pa.Table.from_pandas(per_user, preserve_index=False))
     write_plots(report)

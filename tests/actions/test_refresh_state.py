@@ -186,3 +186,33 @@ def test_refresh_after__a_switch_to_a_release_with_another_view_makes_the_histor
     refresh_after(here, ledger, switch)
 
     assert history_of(here, "1") == [("20", 0), ("20", 1)]
+
+
+def redemption(event_id: str, campaign: str | None, hour: int, **more: Any) -> dict[str, Any]:
+    about = {"item_id": None, "basket_id": None, "quantity": None, "value": None, "campaign_id": campaign}
+    return event(event_id, "", hour, "") | about | {"event_type": "redemption"} | more
+
+
+def redeemed(here: Settings, user_id: str = "1") -> set[str]:
+    with closing(open_state("", here.state_file)) as state:
+        return set(state.redeemed(user_id))
+
+
+def test_refresh_state__knows_redemptions_landed_and_posted_each_once(
+    here: Settings, landing: Landing
+) -> None:
+    rows = [redemption("r1", "18", 40), redemption("r2", "19", 41), redemption("r3", None, 42)]
+    rows.append(redemption("r4", "20", 43, corrects="r2"))
+    accept(landing, "weeks-45-45", events=rows)
+    body = {"user_id": "1", "campaign_id": "21"}
+    with closing(open_state("", here.state_file)) as state:
+        for name in ("good", "bad"):
+            event = LoggedEvent(name, "redemption", 0, body | {"campaign_id": name})
+            asyncio.run(state.append([event]))
+    assert redeemed(here) == {"good", "bad"}
+    refresh_state(here)
+    assert redeemed(here) == {"18", "20", "good", "bad"}
+    accept(landing, "posted-1-2", posted_through=2, events=[redemption("good", "good", 44)])
+    refresh_state(here)
+    assert redeemed(here) == {"18", "20", "good"}
+    assert redeemed(here, "2") == set()

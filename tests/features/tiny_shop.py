@@ -27,7 +27,7 @@ EVENTS = pa.schema(
     + [("week", pa.int32()), ("occurred_at", MICROS), ("ingested_at", MICROS)]
 )
 PROMOTIONS = pa.schema(
-    [(name, TEXT) for name in ("promotion_id", "campaign_id", "coupon_id", "item_id")]
+    [(name, TEXT) for name in ("promotion_id", "campaign_id", "campaign_type", "coupon_id", "item_id")]
     + [("starts_at", MICROS), ("ends_at", MICROS)]
 )
 ITEMS = (

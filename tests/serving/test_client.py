@@ -14,6 +14,7 @@ from serving.schemas import (
     NewArrivalsRequest,
     Only,
     PostedEvent,
+    PromotionsRequest,
     PutItem,
     RankRequest,
     RecommendationsRequest,
@@ -47,6 +48,7 @@ def test_client__asks_every_scenario(start: Starter) -> None:
         assert client.search(SearchRequest(query="coff")).items[0].item_id == "60"
         assert client.rank(RankRequest(user_id="1", items=("10", "50"))).items[0].item_id == "50"
         assert client.new_arrivals(NewArrivalsRequest(k=1)).source == "popularity"
+        assert client.promotions(PromotionsRequest(user_id="1", k=1)).promotions[0].campaign_id == "18"
         assert client.release().release == "r-44-tiny"
         assert client.readyz().status == "ready"
 

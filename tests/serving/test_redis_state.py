@@ -273,3 +273,15 @@ def test_planes__of_two_homes_share_what_was_posted_and_put(url: str, tmp_path: 
         raise AssertionError([plane.log for plane in started]) from error
     finally:
         stop_all(started)
+
+
+def test_plane__shows_no_campaign_whose_limits_it_cannot_count(url: str, tmp_path: Path) -> None:
+    started: list[Plane] = []
+    try:
+        plane = starter(tmp_path, started, url)()
+        plane.wait()
+        status, answer = plane.ask("POST", "/v1/promotions", {"user_id": "1"})
+        assert (status, answer["error"]) == (503, "showings_unavailable")
+        assert "can be counted in SQLite only" in answer["message"]
+    finally:
+        stop_all(started)

@@ -1,6 +1,7 @@
 """A shop of six items on disk, small enough to work its answers out by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,30 @@ BRANDS = ["National", "Own", "Own", None, "National", "Own"]
 NOW = 1_509_336_000_000_000  # 2017-10-30T04:00:00Z
 WEEK = 604_800_000_000
 DAY = WEEK // 7
+# Of the features, the model knows the items bought lately alone: each e-fold of 1 + items adds 2 to the log-odds of -3.
+PROMOTIONS: dict[str, Any] = {
+    "model": {
+        "intercept": -3.0,
+        "weights": [0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        "center": [0.0] * 8,
+        "scale": [1.0] * 8,
+    },
+    "rates": {"base": 0.01, "types": {"Type A": 0.08}, "own_weight": 10.0},
+    "lately_days": 56.0,
+    "starts_us": [NOW - 100 * DAY, NOW - 20 * DAY, NOW - 10 * DAY, NOW + DAY],
+    "campaigns": [
+        {"campaign_id": "18", "kind": "Type A", "starts_us": NOW - 20 * DAY, "ends_us": NOW + 20 * DAY}
+        | {"coupons": {"c1": ["10", "20"], "c2": ["30", "40", "50"]}},
+        {"campaign_id": "19", "kind": "Type B", "starts_us": NOW - 10 * DAY, "ends_us": NOW + 10 * DAY}
+        | {"coupons": {"c3": ["60"]}},
+        {"campaign_id": "20", "kind": "Type B", "starts_us": NOW + DAY, "ends_us": NOW + 30 * DAY}
+        | {"coupons": {"c4": ["10"]}},
+    ],
+    "limits": {
+        "": {"showings": 3, "showings_days": 7, "budget_showings": None, "budget_redemptions": None},
+        "19": {"showings": None, "showings_days": 7, "budget_showings": 5, "budget_redemptions": 2},
+    },
+}
 SCENARIOS = {
     "complements": {"taste_weight": 2.0},
     "search": {"taste_weight": 0.5},
@@ -53,6 +78,7 @@ def write_tiny_bundle(path: Path) -> str:
         {"system": "popularity", "scale": "share", "weight": 1.0},
         {"system": "personal_frequency_decayed", "scale": "share", "weight": 2.0},
     ]
+    write_json(path / "promotions.json", PROMOTIONS)
     return seal(path, {"format": 1, "week": 44, "blends": {"blend": blend}, **SCENARIOS})
 
 

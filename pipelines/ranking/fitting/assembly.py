@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,7 @@ def assemble(
     rules: ListRules = NO_RULES,
     contracts: Mapping[str, int] | None = None,
     scenarios: Mapping[str, Mapping[str, float]] | None = None,
+    promotions: Mapping[str, Any] | None = None,
 ) -> str:
     """Write and seal a bundle.
 
@@ -55,6 +57,7 @@ def assemble(
         rules: What its lists have to keep.
         contracts: Version of the contract of each data set that it was learned under.
         scenarios: What ``search`` and ``new_arrivals`` go by; a bundle without it cannot be served.
+        promotions: Campaigns and the model of responses to them; a bundle without it cannot be served either.
 
     Returns:
         The bundle's sha256.
@@ -70,6 +73,8 @@ def assemble(
     for name in ("als.npz", "companions.npz", "markov.npz", "neighbours.npz"):
         shutil.copyfile(parts.baselines / name, out / name)
     shutil.copyfile(parts.sequence / "sequence.npz", out / "sequence.npz")
+    if promotions is not None:
+        write_json(out / "promotions.json", promotions)
     for target, source in code.items():
         (out / "code" / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, out / "code" / target)
