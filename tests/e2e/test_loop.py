@@ -38,6 +38,7 @@ def test_first_turn__answers_every_scenario(shop: RunningShop, first: dict[str, 
     asked: dict[str, dict[str, Any]] = {
         "similar-items": {"item_id": liked[0]},
         "complements": {"items": liked[:3]},
+        "recommendations": {"items": liked[:3], "user_id": "1", "context": "cart"},
         "new-arrivals": {"user_id": "1"},
         "search": {"query": "milk", "user_id": "1"},
         "rank": {"user_id": "1", "items": liked[::-1]},
@@ -50,6 +51,11 @@ def test_first_turn__answers_every_scenario(shop: RunningShop, first: dict[str, 
     assert "times as often as by chance" in answers["complements"]["items"][0]["reason"]
     assert "milk" in answers["search"]["items"][0]["title"].lower()
     assert "new here for" in answers["new-arrivals"]["items"][0]["reason"]
+    assert not {item["item_id"] for item in answers["recommendations"]["items"]} & {*liked[:3]}
+    promoted = shop.post("/v1/promotions", {"user_id": "1", "k": 3})
+    assert promoted["release"] == first["release"]
+    assert 0 < len(promoted["promotions"]) <= 3, promoted
+    assert all(0 < one["probability"] < 1 and one["reason"] for one in promoted["promotions"])
 
 
 def test_first_turn__shows_nothing_that_the_shop_withholds(shop: RunningShop, first: dict[str, str]) -> None:
