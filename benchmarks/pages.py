@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from benchmarks import embedding_update_page as embedding_update
 from benchmarks import promotions_page as promotions
+from benchmarks import reproduce_page as reproduce
 from benchmarks import soak_page as soak
 from benchmarks import training_speed_page as training_speed
 from benchmarks.features import page as features
@@ -57,6 +58,7 @@ PAGES: Mapping[str, Page] = {
     "next_basket": next_basket,
     "peers.rectools": rectools,
     "promotions": promotions,
+    "reproduce": reproduce,
     "scaling": scaling,
     "sequences": sequences,
     "serving": serving,

@@ -46,6 +46,7 @@ def draw(whole: Row, file: Path) -> None:
     speed.set_yscale("log")
     speed.set_ylabel("ms")
     failed.bar(minutes, [part["failed"] for part in parts], width=1 / 6, color="tab:red")
+    failed.set_ylim(0, max(1, *(part["failed"] for part in parts)) if parts else 1)
     failed.set_ylabel("failed requests")
     failed.set_xlabel("minutes since the first request")
     for number, (begin, end, name) in enumerate(bands(whole)):
