@@ -156,6 +156,7 @@ class BlendCandidate(Section):
     parts: tuple[Part, ...]
     candidates_per_component: int = Field(ge=10)
     penalty: float = Field(ge=0)
+    worth: float = Field(ge=0, le=0.1)
 
     @field_validator("parts")
     @classmethod

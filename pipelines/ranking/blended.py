@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipelines.domain import BundleError, History, RankedList, Recommendation
 from pipelines.ranking.bundle import MANIFEST, REMEDY, read_manifest
 from pipelines.ranking.catalog import Catalog, Shopper
-from pipelines.ranking.components import SEQUENCE, Component, known_places, normalise
+from pipelines.ranking.components import DECAYS, SEQUENCE, Component, known_places, normalise
 from pipelines.ranking.feature_values import NOTHING, FeatureValues, collect
 from pipelines.ranking.generators import Generators
 from pipelines.ranking.list_rules import NO_RULES, ListRules, top_places
@@ -369,11 +369,22 @@ class BlendedRecommender:
 
     def _blend(self, raw: dict[str, Scores], weights: Weights) -> Scores:
         total = np.zeros(len(self.item_ids))
+        bought: NDArray[np.int64] | None = None
         for component, weight in weights:
             if weight > 0:
                 scores = raw[component.system]
-                # Zero stays zero on every scale but `logit`: most systems know a few hundred items of the catalog.
-                known = slice(None) if component.scale == "logit" else np.flatnonzero(scores != 0)
+                if component.scale == "logit":
+                    scaled = normalise(scores, component.scale)
+                    scaled *= weight
+                    total += scaled
+                    continue
+                # Zero stays zero on the other scales: most systems know a few hundred items of the catalog, and those
+                # that count what the shopper bought all know the same.
+                if component.system not in DECAYS or bought is None:
+                    known = np.flatnonzero(scores != 0)
+                    bought = known if component.system in DECAYS else bought
+                else:
+                    known = bought
                 total[known] += weight * normalise(scores, component.scale, known)
         return total
 
@@ -384,13 +395,14 @@ class BlendedRecommender:
         source = self._generators.leads_to(shopper, int(self.catalog.sellable[place]))
         if source is not None:
             return f"often bought after {self.catalog.titles[source]}"
-        if raw.get("neighbours", self.popularity * 0.0)[place] > 0:
+        if "neighbours" in raw and raw["neighbours"][place] > 0:
             return "bought by households with baskets like yours"
         return "popular in this shop"
 
     def _top(self, scores: Scores, k: int, allowed: Allowed | None) -> list[int]:
-        left = _only(scores, allowed)
-        best: list[int] = top_places(left, min(k, int(np.isfinite(left).sum()))).tolist()
+        if allowed is not None:
+            scores, k = _only(scores, allowed), min(k, int(allowed.sum()))
+        best: list[int] = top_places(scores, k).tolist()
         return best
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.domain import BundleError, History
 from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.bundle import REMEDY, read_arrays, read_json
+from pipelines.ranking.item_index import ItemIndex
 
 DAY_US = 86_400_000_000
 
@@ -77,9 +78,20 @@ class Catalog:
         """Position of an item by its id."""
         return {str(item_id): place for place, item_id in enumerate(self.ids)}
 
+    @cached_property
+    def place_for_sale(self) -> NDArray[np.int64]:
+        """Where each item stands in ``sellable``, -1 where it is not sold, shape ``(items,)``."""
+        place = np.full(len(self.ids), -1, np.int64)
+        place[self.sellable] = np.arange(len(self.sellable))
+        return place
+
+    @cached_property
+    def _index(self) -> ItemIndex:
+        return ItemIndex(self.ids)
+
     def shopper(self, history: History, now: int) -> Shopper:
         """A history at ``now`` (microseconds since the epoch, UTC)."""
-        place = np.minimum(np.searchsorted(self.ids, history.items), len(self.ids) - 1)
-        known = self.ids[place] == history.items
+        place = self._index.find(history.items)
+        known = place >= 0
         age = np.maximum(now - history.times[known], 0) / DAY_US
         return Shopper(place[known], age, history.baskets[known])

@@ -43,6 +43,8 @@ PLAIN = (
 
 SEQUENCE = Component("sequence", "logit")
 COMPONENTS = (*PLAIN, SEQUENCE)
+COSTLY = ("als", "neighbours")
+"""Systems that take a list as long as all others but the neural part together, each, the dearest for its use first."""
 DECAYS = {
     "personal_frequency": 1.0,
     "personal_frequency_80": 0.8,
@@ -74,7 +76,10 @@ def normalise(
     """
     top, scores = scores.max(), scores[among]
     if scale == "logit":
-        return np.asarray(np.maximum((scores - top) / LOGIT_RANGE + 1.0, 0.0), np.float64)
+        scaled = np.asarray(scores - top, np.float64)
+        scaled /= LOGIT_RANGE
+        scaled += 1.0
+        return np.maximum(scaled, 0.0, out=scaled)
     share = np.asarray(scores / max(float(top), 1e-9), np.float64)
     if scale == "share":
         return share

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from pipelines.ranking.bundle import read_archive
 from pipelines.ranking.catalog import Catalog, Shopper
 from pipelines.ranking.components import DECAYS
-from pipelines.retrieval.factors import Factors
+from pipelines.retrieval.factors import Factors, taste_for
 from pipelines.retrieval.frequency import score_due, score_frequency
-from pipelines.retrieval.markov import Transitions
+from pipelines.retrieval.markov import Transitions, recent_purchases
 from pipelines.retrieval.neighbours import Neighbours
+from pipelines.retrieval.rows import WeightedRows
 from pipelines.retrieval.sequence import SequenceScorer, ShopperTables
 
 Scores = NDArray[np.float64]
@@ -57,6 +59,23 @@ class Generators:
             else None,
         )
 
+    # What is scored is what is sold: half of a catalog's items are only known from histories.
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float32]:
+        assert self.als is not None
+        return np.ascontiguousarray(self.als.vectors[self.catalog.sellable])
+
+    @cached_property
+    def _votes(self) -> WeightedRows:
+        assert self.neighbours is not None
+        return self.neighbours.votes.on(self.catalog.place_for_sale, len(self.catalog.sellable))
+
+    @cached_property
+    def _transitions(self) -> WeightedRows:
+        assert self.markov is not None
+        return self.markov.rows.on(self.catalog.place_for_sale, len(self.catalog.sellable))
+
     def tables(self, shopper: Shopper) -> ShopperTables | None:
         """Features that the neural part is given, None without one; the shopper has at least one purchase."""
         if self.sequence is None:
@@ -76,12 +95,15 @@ class Generators:
             wanted: The systems to ask, by default all.
             tables: What :meth:`tables` makes of the shopper, where it is there already.
         """
-        items, sellable, reach = len(self.catalog.ids), self.catalog.sellable, self.catalog.reach
+        sellable, reach, items = self.catalog.sellable, self.catalog.reach, len(self.catalog.sellable)
+        place = self.catalog.place_for_sale[shopper.item]
+        sold = place >= 0
+        item, age = place[sold], shopper.age[sold]
         systems = [system for system in self.systems if wanted is None or system in wanted]
         found: dict[str, Scores] = {}
         for system in systems:
             if system in DECAYS:
-                found[system] = score_frequency(shopper.item, shopper.age, items, DECAYS[system])[sellable]
+                found[system] = score_frequency(item, age, items, DECAYS[system])
         if "popularity" in systems:
             found["popularity"] = self.catalog.popularity[sellable].astype(np.float64)
         if "shown" in systems:
@@ -89,17 +111,15 @@ class Generators:
         if "shown_popularity" in systems:
             found["shown_popularity"] = (reach * self.catalog.popularity)[sellable].astype(np.float64)
         if "shown_frequency" in systems:
-            found["shown_frequency"] = (reach * score_frequency(shopper.item, shopper.age, items, 0.95))[
-                sellable
-            ]
+            found["shown_frequency"] = reach[sellable] * score_frequency(item, age, items, 0.95)
         if "due" in systems:
-            found["due"] = score_due(shopper.item, shopper.age, items)[sellable]
+            found["due"] = score_due(item, age, items)
         if self.markov is not None and "markov" in systems:
-            found["markov"] = self.markov.score(shopper.item, shopper.age)[sellable]
+            found["markov"] = self._transitions.total(*recent_purchases(shopper.item, shopper.age))
         if self.neighbours is not None and "neighbours" in systems:
-            found["neighbours"] = self.neighbours.score(shopper.item, shopper.age)[sellable]
+            found["neighbours"] = self._votes.total(*self.neighbours.nearest(shopper.item, shopper.age))
         if self.als is not None and "als" in systems:
-            found["als"] = self.als.score(shopper.item, shopper.age)[sellable]
+            found["als"] = taste_for(self._vectors, self.als.fold_in(shopper.item, shopper.age))
         if self.sequence is not None and "sequence" in systems:
             scores = self.sequence.score(shopper.item, shopper.age, shopper.basket, tables)
             found["sequence"] = scores.astype(np.float64)

@@ -9,6 +9,8 @@ PAGE = 10
 """Places that the rules count in: the first ten of a longer list are the list of ten."""
 DEPTH = 20
 """Candidates for each place, of what was bought before and of what was not."""
+FEW = 16
+"""Items of a part whose maximum is not worth taking."""
 UNKNOWN = 0
 """Type of items of which none is known; no rule counts it."""
 
@@ -84,10 +86,19 @@ def top_places(scores: NDArray[np.float64], top: int) -> NDArray[np.int64]:
     top = min(top, len(scores))
     if top <= 0:
         return np.zeros(0, np.int64)
-    # Everything that reaches the last score competes, so that ties fall by position, not by chance.
-    last = np.partition(scores, len(scores) - top)[len(scores) - top]
-    near = np.flatnonzero(scores >= last)
+    # Everything that reaches what so many items reach competes, so that ties fall by position, not by chance.
+    near = np.flatnonzero(scores >= _reached_by(scores, top))
     return near[np.argsort(-scores[near], kind="stable")][:top]
+
+
+def _reached_by(scores: NDArray[np.float64], top: int) -> float:
+    """A score that at least ``top`` items reach: so many parts hold one that reaches the ``top``-th of their maxima."""
+    parts = 8 * top
+    size = len(scores) // parts
+    if size < FEW:
+        return float(np.partition(scores, len(scores) - top)[len(scores) - top])
+    maxima = scores[: parts * size].reshape(parts, size).max(axis=1)
+    return float(np.partition(maxima, parts - top)[parts - top])
 
 
 def _best(scores: NDArray[np.float64], among: NDArray[np.bool_], most: int) -> NDArray[np.int64]:

@@ -41,8 +41,23 @@ class Factors:
             item: The shopper's purchases, shape ``(n,)``; at least one.
             age: Days since each, shape ``(n,)``.
         """
+        return taste_for(self.vectors, self.fold_in(item, age))
+
+    def fold_in(self, item: NDArray[np.int64], age: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The shopper's vector, shape ``(factors,)``; the arguments are those of :meth:`score`."""
         bought, inverse = np.unique(item, return_inverse=True)
         extra = self.alpha.item() * np.bincount(inverse, self.decay.item() ** (age / 7.0))
         mine = self.vectors[bought].astype(np.float64)
         shopper = np.linalg.solve(self.gram + (mine.T * extra) @ mine, mine.T @ (1.0 + extra))
-        return np.maximum(np.asarray(self.vectors @ shopper.astype(np.float32), np.float64), 0.0)
+        return np.asarray(shopper, np.float32)
+
+
+def taste_for(vectors: NDArray[np.float32], shopper: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How much some items are to a shopper's taste, shape ``(n,)``; 0 where the model says nothing good.
+
+    Args:
+        vectors: One an item, shape ``(n, factors)``. That they are read is what it costs.
+        shopper: As :meth:`Factors.fold_in` gives it.
+    """
+    scores = vectors @ shopper
+    return np.asarray(np.maximum(scores, 0.0, out=scores), np.float64)

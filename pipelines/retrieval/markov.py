@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.ranking.bundle import read_arrays, write_arrays
-from pipelines.retrieval.rows import gather_rows
+from pipelines.retrieval.rows import WeightedRows, gather_rows
+
+RECENT_DAYS = 28.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Transitions:
         write_arrays(path, vars(self))
 
     def strongest_source(
-        self, item: NDArray[np.int64], age: NDArray[np.float64], target: int, days: float = 28.0
+        self, item: NDArray[np.int64], age: NDArray[np.float64], target: int, days: float = RECENT_DAYS
     ) -> int | None:
         """The recent purchase that leads to ``target`` most strongly, None when none does."""
         recent = np.unique(item[age < days])
@@ -44,7 +46,7 @@ class Transitions:
         return int(source[hits[np.argmax(self.weight[spots[hits]])]]) if len(hits) else None
 
     def score(
-        self, item: NDArray[np.int64], age: NDArray[np.float64], days: float = 28.0
+        self, item: NDArray[np.int64], age: NDArray[np.float64], days: float = RECENT_DAYS
     ) -> NDArray[np.float64]:
         """Score of every item after the shopper's purchases of the last ``days``, each week counting half.
 
@@ -53,7 +55,23 @@ class Transitions:
             age: Days since each, shape ``(n,)``.
             days: How far back purchases count.
         """
-        recent = age < days
-        spots, lengths = gather_rows(self.offsets, item[recent])
-        weight = np.repeat(0.5 ** (age[recent] / 7.0), lengths) * self.weight[spots]
-        return np.asarray(np.bincount(self.item[spots], weight, len(self.offsets) - 1), np.float64)
+        return self.rows.total(*recent_purchases(item, age, days))
+
+    @property
+    def rows(self) -> WeightedRows:
+        """What each item leads to."""
+        return WeightedRows(self.offsets, self.item, self.weight, len(self.offsets) - 1)
+
+
+def recent_purchases(
+    item: NDArray[np.int64], age: NDArray[np.float64], days: float = RECENT_DAYS
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The purchases that say what comes next, and what each counts: half for every week.
+
+    Args:
+        item: The shopper's purchases, shape ``(n,)``.
+        age: Days since each.
+        days: How far back purchases count.
+    """
+    recent = age < days
+    return item[recent], 0.5 ** (age[recent] / 7.0)

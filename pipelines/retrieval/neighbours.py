@@ -1,13 +1,14 @@
 """User kNN: shoppers with a like basket vote for what they buy (after TIFU-KNN, Hu et al., SIGIR 2020)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.ranking.bundle import read_arrays, write_arrays
-from pipelines.retrieval.rows import gather_rows
+from pipelines.retrieval.rows import WeightedRows, gather_rows
 
 OWN = 0.98
 """Cosine from which a profile counts as the shopper's own, perhaps a few days older."""
@@ -54,14 +55,22 @@ class Neighbours:
             item: The shopper's purchases, shape ``(n,)``; at least one.
             age: Days since each, shape ``(n,)``.
         """
-        near, weight = self._nearest(item, age)
-        spots, lengths = gather_rows(self.profile_offsets, near)
-        votes = np.repeat(weight, lengths) * self.vote[spots]
-        return np.asarray(np.bincount(self.item[spots], votes, len(self.inverse_frequency)), np.float64)
+        return self.votes.total(*self.nearest(item, age))
 
-    def _nearest(
+    @property
+    def votes(self) -> WeightedRows:
+        """What each profile votes for."""
+        return WeightedRows(self.profile_offsets, self.item, self.vote, len(self.inverse_frequency))
+
+    @cached_property
+    def _holder(self) -> NDArray[np.int64]:
+        """``profile`` in the form in which it is counted, so that it is converted once."""
+        return self.profile.astype(np.int64)
+
+    def nearest(
         self, item: NDArray[np.int64], age: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The profiles most like the shopper and how like they are; the arguments are those of :meth:`score`."""
         bought, inverse = np.unique(item, return_inverse=True)
         mine = (
             np.sqrt(np.bincount(inverse, self.decay.item() ** (age / 7.0))) * self.inverse_frequency[bought]
@@ -70,7 +79,7 @@ class Neighbours:
         spots, lengths = gather_rows(self.item_offsets, bought)
         weight = np.repeat(mine, lengths) * self.likeness[spots]
         likeness = np.asarray(
-            np.bincount(self.profile[spots], weight, len(self.profile_offsets) - 1), np.float64
+            np.bincount(self._holder[spots], weight, len(self.profile_offsets) - 1), np.float64
         )
         likeness[likeness > OWN] = 0.0
         count = min(int(self.count.item()), len(likeness))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,7 +58,9 @@ class SequenceScorer:
         self.type_small = self._dense("type_project", a["type_embedding"])
         self.catalog = np.ascontiguousarray(self.table[sellable])
         self.catalog_bias = self.bias[sellable]
-        self.catalog_type = a["item_type"][sellable]
+        self.catalog_type = a["item_type"][sellable].astype(np.int64)
+        self.wave_rates = (2 * np.pi / np.array(FOURIER_DAYS, np.float32)).astype(np.float32)
+        self.age_slope = np.log1p(np.exp(a["age_slope"] - np.float32(2.0))) / np.float32(7.0)
         self.position = np.full(self.items, -1, np.int64)
         self.position[sellable] = np.arange(len(sellable))
 
@@ -72,12 +75,24 @@ class SequenceScorer:
         group = np.zeros(len(item), np.int64)
         age = age.astype(np.float32)
         rank = basket_ranks(group, basket)
-        return ShopperTables(
-            rank=rank,
-            items=history_table(group, item, age, rank, self.items),
-            types=history_table(group, self.a["item_type"][item], age, rank, self.types),
-            context=context_table(group, age, rank, 1),
-        )
+        items, types = self._tables_of(np.stack([item, self.a["item_type"][item]]), age, rank)
+        return ShopperTables(rank=rank, items=items, types=types, context=context_table(group, age, rank, 1))
+
+    def _tables_of(self, keys: np.ndarray, age: np.ndarray, rank: np.ndarray) -> list[HistoryTable]:
+        """A table for each row of keys, made at once as if of several shoppers: a call costs more than its rows."""
+        kinds, events = keys.shape
+        group, most = np.repeat(np.arange(kinds), events), max(self.items, self.types)
+        table = history_table(group, keys.ravel(), np.tile(age, kinds), np.tile(rank, kinds), most)
+        bounds = np.searchsorted(table.group, np.arange(kinds + 1))
+        return [
+            HistoryTable(
+                table.group[first:last] - kind,
+                table.key[first:last],
+                table.features[first:last],
+                table.row_of_event[kind * events : (kind + 1) * events] - first,
+            )
+            for kind, (first, last) in enumerate(pairwise(bounds))
+        ]
 
     def features_of(self, tables: ShopperTables, item: np.ndarray) -> np.ndarray:
         """HISTORY_FEATURES of some items, then those of their types: NaN where the shopper bought none.
@@ -107,7 +122,9 @@ class SequenceScorer:
         state, type_score = self._type_head(types.key, types.features, context)
         by_type = np.zeros(self.types, np.float32)
         by_type[types.key] = type_score
-        scores = self.catalog @ user + self.catalog_bias + by_type[self.catalog_type]
+        scores = self.catalog @ user
+        scores += self.catalog_bias
+        scores += by_type.take(self.catalog_type)
         type_row = np.empty(len(history.key), np.int64)
         type_row[history.row_of_event] = types.row_of_event
         spot = self.position[history.key]
@@ -119,8 +136,7 @@ class SequenceScorer:
         return scores
 
     def _encode(self, item: np.ndarray, age: np.ndarray, rank: np.ndarray, context: np.ndarray) -> np.ndarray:
-        a, width = self.a, self.table.shape[1]
-        heads = len(a["age_slope"])
+        width, heads = self.table.shape[1], len(self.age_slope)
         latest = rank < MAX_BASKETS
         item, age, rank = item[latest], age[latest], rank[latest]
         starts = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1]]))
@@ -133,19 +149,17 @@ class SequenceScorer:
         query = (self._dense("query", mean) + inner).reshape(heads, -1)
         keys = self._dense("keys", baskets).reshape(len(starts), heads, -1)
         values = self._dense("values", baskets).reshape(len(starts), heads, -1)
-        logits = np.einsum("hd,nhd->nh", query, keys) / np.float32(width // heads) ** 0.5 + self._age_bias(
-            age
-        )
+        logits = (keys * query).sum(axis=2) / np.float32(width // heads) ** 0.5 + self._age_bias(age)
         weight = np.exp(logits - logits.max(axis=0))
-        mixed = np.einsum("nh,nhd->hd", weight / weight.sum(axis=0), values).reshape(1, width)
+        weight /= weight.sum(axis=0)
+        mixed = (weight[:, :, None] * values).sum(axis=0).reshape(1, width)
         state = mixed + mean + inner
         return (state + self._dense("feed_out", np.maximum(self._dense("feed_in", state), 0)))[0]
 
     def _age_bias(self, age: np.ndarray) -> np.ndarray:
-        angle = age[:, None] * (2 * np.pi / np.array(FOURIER_DAYS, np.float32)).astype(np.float32)
+        angle = age[:, None] * self.wave_rates
         waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
-        slope = np.log1p(np.exp(self.a["age_slope"] - np.float32(2.0)))
-        return waves @ self.a["time_weights"] - age[:, None] / np.float32(7.0) * slope
+        return waves @ self.a["time_weights"] - age[:, None] * self.age_slope
 
     def _type_head(
         self, kind: np.ndarray, features: np.ndarray, context: np.ndarray

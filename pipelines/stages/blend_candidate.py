@@ -6,6 +6,7 @@ The blend without its neural part is learned on the same candidates; its weights
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +18,10 @@ from pipelines.evaluation.truth import read_histories, read_truth
 from pipelines.features.history_view import VIEW
 from pipelines.params import BlendCandidate, load_params
 from pipelines.ranking.blended import ABLATION, BLEND, BlendedRecommender
-from pipelines.ranking.components import COMPONENTS, PLAIN, SEQUENCE, Component
+from pipelines.ranking.components import COMPONENTS, COSTLY, PLAIN, SEQUENCE, Component
 from pipelines.ranking.fitting.assembly import Parts, assemble
 from pipelines.ranking.fitting.campaigns import told_promotions
-from pipelines.ranking.fitting.weights import CandidateSets, candidate_sets, learn_blend
+from pipelines.ranking.fitting.weights import CandidateSets, candidate_sets, learn_blend, ndcg
 from pipelines.ranking.list_rules import ListRules
 from pipelines.releases.bento_build import modules_behind
 
@@ -75,25 +76,44 @@ def learn_blends(moment: Moment, params: BlendCandidate) -> Blends:
         assemble(_parts("validation"), unweighted, moment.week - 1, bundle, {})
         scored = _scored(BlendedRecommender.load(bundle), moment)
         sets = candidate_sets(scored, chosen, params.candidates_per_component)
-    return weigh(sets, chosen, params.penalty)
+    return weigh(sets, chosen, params.penalty, params.worth)
 
 
-def weigh(sets: CandidateSets, chosen: Sequence[Component], penalty: float) -> Blends:
+def weigh(sets: CandidateSets, chosen: Sequence[Component], penalty: float, worth: float) -> Blends:
     """Both blends over all components: what was not chosen is judged by the gate, but has no weight.
+
+    The blend without the neural part may ask every other part, whatever that costs: it is only compared with.
 
     Args:
         sets: Candidates with a column for each of ``chosen``.
         chosen: Components that may get a weight, the neural one among them.
         penalty: Of :func:`~pipelines.ranking.fitting.weights.learn_weights`.
+        worth: NDCG@10 that a costly system has to add.
     """
-    plain = [component for component in chosen if component != SEQUENCE]
-    whole = dict(zip(chosen, learn_blend(sets, penalty).tolist(), strict=True))
-    without = learn_blend(sets.without(chosen.index(SEQUENCE)), penalty)
-    ablation = dict(zip(plain, without.tolist(), strict=True))
+    whole = _learn(sets, chosen, penalty)
+    for system in COSTLY:
+        if any(weight > 0 for part, weight in whole.weights.items() if part.system == system):
+            kept = [part for part in chosen if part in whole.weights and part.system != system]
+            without = _learn(sets.only([chosen.index(part) for part in kept]), kept, penalty)
+            print(f"{system} adds {whole.quality - without.quality:.5f} NDCG@10, worth its time is {worth:g}")
+            if whole.quality - without.quality < worth:
+                whole = without
+    plain = [part for part in chosen if part != SEQUENCE]
+    ablation = _learn(sets.only([chosen.index(part) for part in plain]), plain, penalty)
     return {
-        BLEND: [(component, whole.get(component, 0.0)) for component in COMPONENTS],
-        ABLATION: [(component, ablation.get(component, 0.0)) for component in PLAIN],
+        BLEND: [(part, whole.weights.get(part, 0.0)) for part in COMPONENTS],
+        ABLATION: [(part, ablation.weights.get(part, 0.0)) for part in PLAIN],
     }
+
+
+class _Learned(NamedTuple):
+    weights: dict[Component, float]
+    quality: float
+
+
+def _learn(sets: CandidateSets, parts: Sequence[Component], penalty: float) -> _Learned:
+    weights = learn_blend(sets, penalty)
+    return _Learned(dict(zip(parts, weights.tolist(), strict=True)), ndcg(sets.values @ weights, sets))
 
 
 def _scored(

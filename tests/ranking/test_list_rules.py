@@ -70,3 +70,10 @@ def test_choose__keeps_its_laws(
         for place in np.setdiff1d(np.flatnonzero(allowed), page):
             full = kind[place] > 0 and kinds[int(kind[place])] >= most_of_kind
             assert full or (bought[place] and bought[page].sum() >= most_repeats)
+
+
+@given(st.integers(1, 40), st.integers(0, 20_000), st.integers(1, 400), st.integers(0, 9))
+def test_top_places__are_the_first_of_a_stable_sort(top: int, count: int, levels: int, seed: int) -> None:
+    scores = np.random.default_rng(seed).integers(0, levels, count).astype(np.float64)
+    scores[scores == 0] = -np.inf
+    assert top_places(scores, top).tolist() == np.argsort(-scores, kind="stable")[:top].tolist()

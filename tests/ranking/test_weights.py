@@ -30,10 +30,10 @@ def test_learn_blend__same_evidence_same_weights() -> None:
     assert first.tolist() == second.tolist()
 
 
-def test_without__leaves_the_component_out() -> None:
+def test_only__keeps_the_named_components_in_their_order() -> None:
     sets = candidate_sets(scored(3), [GOOD, NOISE], 20)
-    assert np.array_equal(sets.without(1).values[:, :, 0], sets.values[:, :, 0])
-    assert sets.without(1).values.shape[2] == 1
+    assert np.array_equal(sets.only([1, 0]).values, sets.values[:, :, ::-1])
+    assert np.array_equal(sets.only([1]).values[:, :, 0], sets.values[:, :, 1])
 
 
 def test_candidate_sets__nobody_to_learn_from_says_so() -> None:

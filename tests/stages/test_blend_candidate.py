@@ -25,7 +25,7 @@ def candidates(shoppers: int = 40, items: int = 30) -> CandidateSets:
 
 
 def test_weigh__lists_all_components_and_weighs_the_chosen_ones() -> None:
-    blends = weigh(candidates(), CHOSEN, 1e-4)
+    blends = weigh(candidates(), CHOSEN, 1e-4, worth=0.001)
 
     whole = dict(blends["blend"])
     assert list(whole) == list(COMPONENTS)
@@ -35,12 +35,21 @@ def test_weigh__lists_all_components_and_weighs_the_chosen_ones() -> None:
 
 
 def test_weigh__gives_the_blend_without_its_neural_part_weights_of_its_own() -> None:
-    blends = weigh(candidates(), CHOSEN, 1e-4)
+    blends = weigh(candidates(), CHOSEN, 1e-4, worth=0.001)
 
     ablation = dict(blends["blend_without_sequence"])
     assert list(ablation) == list(PLAIN)
     assert max(ablation, key=lambda part: ablation[part]) == CHOSEN[1]
     assert {part for part, weight in ablation.items() if weight > 0} <= set(CHOSEN[:2])
+
+
+def test_weigh__asks_a_costly_system_only_where_it_adds_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    blends = weigh(candidates(), CHOSEN, 1e-4, worth=1.0)
+
+    assert dict(blends["blend"])[CHOSEN[1]] == 0.0
+    assert dict(blends["blend"])[SEQUENCE] > 0
+    assert dict(blends["blend_without_sequence"])[CHOSEN[1]] > 0, "what the blend is compared with may ask it"
+    assert "als adds 0." in capsys.readouterr().out
 
 
 def test_parts__are_those_that_a_blend_knows_and_all_by_default() -> None:

@@ -40,9 +40,9 @@ class CandidateSets:
     label: NDArray[np.float64]
     present: NDArray[np.bool_]
 
-    def without(self, component: int) -> "CandidateSets":
-        """The same candidates with one component left out."""
-        return CandidateSets(np.delete(self.values, component, axis=2), self.label, self.present)
+    def only(self, components: Sequence[int]) -> "CandidateSets":
+        """The same candidates with some components, in the given order."""
+        return CandidateSets(self.values[:, :, list(components)], self.label, self.present)
 
 
 def candidate_sets(
