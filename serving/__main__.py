@@ -13,6 +13,7 @@ from serving import one_thread  # noqa: F401  before what imports NumPy
 from serving.app import App
 from serving.environment import Environment, read_environment
 from serving.lifetime import die_with_parent
+from serving.processes import Processes
 
 DRAIN_SECONDS = 1.0
 
@@ -50,8 +51,11 @@ def main() -> int:
     """Run the server and return its exit code."""
     die_with_parent(int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    environment = read_environment()
+    if environment.processes > 1:
+        return Processes(environment.processes).run()
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return 0 if runner.run(serve(read_environment())) else 1
+        return 0 if runner.run(serve(environment)) else 1
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

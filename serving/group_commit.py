@@ -28,10 +28,23 @@ def connect(path: Path, schema: str, synchronous: str = "FULL") -> sqlite3.Conne
     """Open a WAL database, creating folder and tables when they are not there; commits are explicit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.executescript(schema)
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait where two processes make a new file at once, whatever timeout it was given."""
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.02)
 
 
 class GroupWriter(Generic[Item, Result]):

@@ -1,12 +1,17 @@
 """What Prometheus scrapes from the data plane."""
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from serving.processes import METRICS_FOLDER
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class Metrics:
-    """Counters of one process; no user or item ever becomes a label."""
+    """Counters; no user or item ever becomes a label."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -46,15 +51,23 @@ class Metrics:
             "shoploop_state_errors", "Answers given without the shopper's history.", registry=self.registry
         )
         self.impressions_lost = Gauge(
-            "shoploop_impressions_lost", "Impressions not logged.", registry=self.registry
-        )
+            "shoploop_impressions_lost", "Impressions not logged.", registry=self.registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
         self.served_features_lost = Gauge(
             "shoploop_served_features_lost",
             "Rows missing in the log of served features.",
             registry=self.registry,
+            multiprocess_mode="livesum",
         )
-        self.ready = Gauge("shoploop_ready", "1 when a model is loaded.", registry=self.registry)
+        self.ready = Gauge(
+            "shoploop_ready", "1 when a model is loaded.", registry=self.registry, multiprocess_mode="livemin"
+        )
 
     def exposition(self) -> bytes:
-        """All of it in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """All of it in Prometheus' text format, of all processes that answer on the port."""
+        if not os.environ.get(METRICS_FOLDER):
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
