@@ -56,7 +56,7 @@ class App:
         self._environment = environment
         self._plane: DataPlane | None = None
         self._draining = False
-        self._turns = Turns(environment.most_waiting)
+        self._turns = Turns(environment.most_waiting, environment.longest_wait_ms / 1000)
         self._keys = Keys(environment.keys_file, own_tokens(environment), open_scopes(environment))
         self._routes: dict[tuple[str, str], Route | pages.Page] = {
             **{("GET", path): page for path, page in pages.PAGES.items()},

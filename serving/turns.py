@@ -1,11 +1,17 @@
 """One list is made at a time; those that come while too many wait are refused at once."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from types import TracebackType
 
 from serving.schemas import RefusalError
 
 RETRY_AFTER_SECONDS = 1.0
+ALWAYS = 8
+"""So many may wait however long a list takes: a page that asks for several at once is no overload."""
+MEMORY = 0.1
+"""Share of the newest turn in what a turn is expected to take."""
 
 
 class ShedError(RefusalError):
@@ -24,11 +30,17 @@ class Turns:
 
     Args:
         most_waiting: How many may wait, the one whose turn it is counted in.
+        longest_wait: Seconds; fewer may wait where it is foretold that the last one waits longer.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, most_waiting: int) -> None:
-        self._most, self._waiting = most_waiting, 0
+    def __init__(
+        self, most_waiting: int, longest_wait: float, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._most, self._longest, self._clock = most_waiting, longest_wait, clock
+        self._waiting = 0
         self._turn = asyncio.Lock()
+        self._one_takes, self._free_at = 0.0, clock()
 
     def refuse_beyond(self) -> None:
         """Let a request begin.
@@ -36,7 +48,8 @@ class Turns:
         Raises:
             ShedError: As many wait as may.
         """
-        if self._waiting >= self._most:
+        too_long = self._waiting >= ALWAYS and self._waiting * self._one_takes > self._longest
+        if too_long or self._waiting >= self._most:
             raise ShedError(self._waiting)
 
     async def __aenter__(self) -> None:
@@ -46,6 +59,8 @@ class Turns:
             ShedError: As many wait as may.
         """
         self.refuse_beyond()
+        if not self._waiting:
+            self._free_at = self._clock()
         self._waiting += 1
         try:
             await self._turn.acquire()
@@ -63,5 +78,9 @@ class Turns:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the next one go on."""
+        # From one release to the next, so that what the loop does between two turns counts as well.
+        now = self._clock()
+        taken, self._free_at = now - self._free_at, now
+        self._one_takes += MEMORY * (taken - self._one_takes)
         self._waiting -= 1
         self._turn.release()

@@ -35,7 +35,7 @@ sys.exit(serving.__main__.main())
 
 
 def test_turns__are_taken_in_order_and_one_at_a_time_and_the_rest_is_refused() -> None:
-    turns, worked, refused = Turns(3), [], []
+    turns, worked, refused = Turns(3, 60), [], []
 
     async def ask(number: int) -> None:
         try:
@@ -55,8 +55,37 @@ def test_turns__are_taken_in_order_and_one_at_a_time_and_the_rest_is_refused() -
     assert refused == [(3, 429, 1.0), (4, 429, 1.0)]
 
 
+@pytest.mark.parametrize(("one_takes", "may_wait"), [(0.001, 40), (0.005, 20), (0.02, 8), (0.5, 8)])
+def test_turns__fewer_may_wait_where_each_takes_long(one_takes: float, may_wait: int) -> None:
+    now, let_in = 0.0, 0
+    turns = Turns(40, longest_wait=0.1, clock=lambda: now)
+
+    async def take() -> None:
+        nonlocal now
+        async with turns:
+            now += one_takes
+
+    async def hold(told: asyncio.Event) -> None:
+        nonlocal let_in
+        async with turns:
+            let_in += 1
+            await told.wait()
+
+    async def all_of_it() -> None:
+        for _ in range(100):
+            await take()
+        told = asyncio.Event()
+        asking = [asyncio.create_task(hold(told)) for _ in range(60)]
+        await asyncio.sleep(0.01)
+        told.set()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    asyncio.run(all_of_it())
+    assert may_wait <= let_in <= may_wait + 1
+
+
 def test_turns__of_whoever_fails_or_goes_away_are_free_again() -> None:
-    turns = Turns(2)
+    turns = Turns(2, 60)
 
     async def fail() -> None:
         async with turns:
