@@ -47,13 +47,13 @@ async def serve(environment: Environment) -> bool:
     return stop.is_set()
 
 
-def main() -> int:
-    """Run the server and return its exit code."""
+def main(module: str = "serving") -> int:
+    """Run the server and return its exit code; ``module`` is what further processes run."""
     die_with_parent(int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     environment = read_environment()
     if environment.processes > 1:
-        return Processes(environment.processes).run()
+        return Processes(environment.processes, module).run()
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return 0 if runner.run(serve(environment)) else 1
 

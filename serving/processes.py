@@ -25,10 +25,11 @@ class Processes:
 
     Args:
         count: How many.
+        module: What each runs; it is given the id of this process.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count, self._stopping = count, False
+    def __init__(self, count: int, module: str) -> None:
+        self._count, self._module, self._stopping = count, module, False
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def run(self) -> int:
@@ -42,7 +43,7 @@ class Processes:
 
     def _start(self, folder: str) -> None:
         environment = os.environ | {"SHOPLOOP_PROCESSES": "1", METRICS_FOLDER: folder}
-        child = subprocess.Popen([sys.executable, "-m", "serving", str(os.getpid())], env=environment)
+        child = subprocess.Popen([sys.executable, "-m", self._module, str(os.getpid())], env=environment)
         self._children[child.pid] = child
         if self._stopping:  # since the signal came while it was being started
             child.terminate()

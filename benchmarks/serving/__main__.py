@@ -6,6 +6,7 @@ of all; then the endpoint at fixed rates up to that of the goals, and the peers 
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +35,7 @@ def measure(shop: Shop, arguments: argparse.Namespace) -> Measured:
     """Every run."""
     measured = Measured(arguments.rate)
     for split in (MODEL, ECHO):
-        with running(shop, split == ECHO) as ports:
+        with running(shop, split == ECHO, arguments.processes) as ports:
             for system, port in ports.items():
                 ask(shop, system, port, min(WARM_SECONDS, arguments.round_seconds))
             for _ in range(arguments.rounds):
@@ -65,13 +66,16 @@ def main() -> int:
         "--rounds", type=int, default=3, help="of all systems in turn, as fast as answers come"
     )
     parser.add_argument("--round-seconds", type=float, default=10.0)
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count() or 1, help="of each system (default: one a core)"
+    )
     arguments = parser.parse_args()
     with TemporaryDirectory(prefix="shoploop-serving-") as folder:
         try:
             home = Path(folder).resolve() / "home"
             shop = prepare(arguments.bundle, arguments.events, home, settings())
             measured = measure(shop, arguments)
-            whole = report(measured, shop.facts())
+            whole = report(measured, shop.facts() | {"processes": arguments.processes})
         except InputError as error:
             print(error, file=sys.stderr)
             return 2

@@ -26,7 +26,8 @@ def measured(name: str, whole: dict[str, Any]) -> list[str]:
     data = whole["data"]
     return [
         TEXT.strip(),
-        f"{data['items']:,} items are scored for each of {data['users']:,} shoppers in turn. `{whole['command']}`, "
+        f"{data['items']:,} items are scored for each of {data['users']:,} shoppers in turn; every service has "
+        f"{data['processes']} processes. `{whole['command']}`, "
         f"{whole['created_at'][:10]}: {whole['machine']}.",
         f"![Requests a second, and latencies at fixed rates]({name}.png)",
     ]

@@ -3,6 +3,7 @@
 It logs nothing, neither impressions nor features, and has no filters, keys or metrics of ours.
 """
 
+import os
 from typing import Any
 
 from serving import one_thread  # noqa: F401  before what imports NumPy
@@ -11,6 +12,7 @@ import bentoml  # isort: skip
 import msgspec  # isort: skip
 
 from benchmarks.serving.echo import leave_model_out_if_asked
+from benchmarks.serving.systems import PEER_WORKERS
 from serving.clock import ServingClock
 from serving.environment import read_environment
 from serving.recommender import Recommender
@@ -19,7 +21,9 @@ from serving.sqlite_state import SqliteState
 leave_model_out_if_asked()
 
 
-@bentoml.service(workers=1, traffic={"timeout": 60}, metrics={"enabled": False})
+@bentoml.service(
+    workers=int(os.environ.get(PEER_WORKERS, "1")), traffic={"timeout": 60}, metrics={"enabled": False}
+)
 class Plain:
     """Recommendations by two ways of writing them."""
 

@@ -8,4 +8,4 @@ from benchmarks.serving.echo import leave_model_out_if_asked  # isort: skip  aft
 
 if __name__ == "__main__":
     leave_model_out_if_asked()
-    sys.exit(main())
+    sys.exit(main("benchmarks.serving.plane"))

@@ -26,15 +26,17 @@ ROUTES = {
     BENTOML_THREADS: "/threaded",
 }
 """By system: the endpoint is the data plane behind Caddy, as `shoploop up` serves it."""
+PEER_WORKERS = "SHOPLOOP_BENCHMARK_WORKERS"
 START_SECONDS = 120
 STOP_SECONDS = 20
 
 
 @contextmanager
-def running(shop: Shop, echo: bool) -> Iterator[dict[str, int]]:
-    """All systems at once; gives the port of each."""
+def running(shop: Shop, echo: bool, processes: int) -> Iterator[dict[str, int]]:
+    """All systems at once, each of so many processes; gives the port of each."""
     (plane, plain) = free_ports(2)
     environment = os.environ | shop.environment | {"PYTHONPATH": str(CHECKOUT), ECHO: "1" if echo else ""}
+    environment |= {"SHOPLOOP_PROCESSES": str(processes), PEER_WORKERS: str(processes)}
     environment |= {"BENTOML_HOME": str(shop.home / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
     own = [sys.executable, "-m", "benchmarks.serving.plane"]
     peer = [sys.executable, "-m", "bentoml", "serve", "benchmarks.serving.plain:Plain"]

@@ -101,9 +101,11 @@ def test_goals__are_judged_by_quantiles_failures_and_the_faster_peer() -> None:
 
 
 def test_page__shows_rounds_failures_and_latencies() -> None:
-    facts = {"items": 30_601, "users": 2_469, "path": "bundle", "sha256": "0"}
+    facts = {"items": 30_601, "processes": 2, "users": 2_469, "path": "bundle", "sha256": "0"}
     page = pages.render_page("serving", report(measured(seen(1000, slow=11, errors=2)), facts))
-    assert "30,601 items are scored for each of 2,469 shoppers in turn." in page
+    assert (
+        "30,601 items are scored for each of 2,469 shoppers in turn; every service has 2 processes." in page
+    )
     assert "| model | data_plane | 300 (0.1 to 999.9) | 0 |" in page
     assert "| 100 a second | endpoint | 100 | 2 | 1 | 1 | 100 | 100 |" in page
     assert "| 100 a second | bentoml_api | 0 | 3 | none | none | none | none |" in page
