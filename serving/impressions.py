@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.group_commit import GroupCommit, OverloadError, connect
+from serving.group_commit import BUSY_SECONDS, GroupCommit, OverloadError, connect
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS impressions (
@@ -38,6 +39,7 @@ class ImpressionLog:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._writer = GroupCommit(connect(path, SCHEMA, synchronous="NORMAL"), _insert, LINGER_SECONDS)
         self.lost = 0
 
@@ -47,6 +49,13 @@ class ImpressionLog:
             self._writer.submit(impression).add_done_callback(self._count)
         except OverloadError:
             self.lost += 1
+
+    def latest_shoppers(self, count: int) -> list[str]:
+        """Who was shown something last, newest first: of the last ``count`` answers, each shopper once."""
+        query = "SELECT user_id FROM impressions ORDER BY seq DESC LIMIT ?"
+        with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS)) as connection:
+            found = connection.execute(query, (count,)).fetchall()
+        return list(dict.fromkeys(user_id for (user_id,) in found if user_id is not None))
 
     def _count(self, written: Future[None]) -> None:
         self.lost += written.exception() is not None

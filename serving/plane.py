@@ -49,6 +49,8 @@ SHADOW = "shadow"
 """Variant of an answer that no shopper sees."""
 CLOCK_SKEW = 300_000_000  # a sender's clock may be this many microseconds ahead of the shop's
 
+WARM_UP = 100
+"""Answers of the impression log whose shoppers get a list before the process is ready."""
 NOTHING_SHOWN = Shown((), ())
 UNREADABLE = (StateError, msgspec.DecodeError, ValueError)
 
@@ -85,7 +87,14 @@ class DataPlane:
         self.metrics = Metrics()
         self._mirror = Mirror(environment.mirror_file, self.metrics, environment.admin_token)
         self._recommender, self._fault = _load(environment)
+        if self._recommender is not None:
+            self._warm_up(self._recommender)
         self.metrics.ready.set(self._recommender is not None)
+
+    def _warm_up(self, model: Recommender) -> None:
+        """Make the lists of those who were served last, so that nobody waits for what is made once."""
+        for user_id in self._impressions.latest_shoppers(WARM_UP):
+            model.recommend(self._history(user_id), self._clock.now(), 10)
 
     def close(self) -> None:
         """Write what waits and let go of the files."""
