@@ -7,6 +7,7 @@ import yaml
 
 from pipelines.settings import Settings
 from pipelines.stack.components import components
+from serving.environment import Environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +29,8 @@ def test_compose__names_real_components(services: dict, tmp_path: Path) -> None:
 
 def test_compose__sets_only_settings_that_exist(services: dict) -> None:
     environment = services["endpoint"]["environment"]
-    fields = {f"SHOPLOOP_{name.upper()}" for name in Settings.model_fields}
+    names = {*Settings.model_fields, *Environment.__struct_fields__}
+    fields = {f"SHOPLOOP_{name.upper()}" for name in names}
     assert {name for name in environment if name.startswith("SHOPLOOP_")} <= fields
 
 
