@@ -21,10 +21,11 @@ and a reason for each item. Every request below is sent to a real endpoint by th
 A request is refused with a JSON body of `error`, a word for programs, and `message`, a sentence that names the field.
 Unknown fields are refused.
 
-A process makes one list at a time. When 64 requests for one wait already (`SHOPLOOP_MOST_WAITING` in its environment),
-or so many that the last would wait for more than 100 ms (`SHOPLOOP_LONGEST_WAIT_MS`), the next is refused before any
-work, with 429, `overloaded` and the header `Retry-After`, and counted in `shoploop_shed_total`: who was let in is
-answered in time. Events are taken all the while, and `/healthz`, `/readyz` and `/metrics` answer.
+A process makes one list at a time. When 256 requests for one wait already (`SHOPLOOP_MOST_WAITING` in its
+environment), or the last would have waited for more than 50 ms (`SHOPLOOP_LONGEST_WAIT_MS`) for half a second on end,
+the next is refused before any work, with 429, `overloaded` and the header `Retry-After`, and counted in
+`shoploop_shed_total`: who was let in is answered in time. Events are taken all the while, and `/healthz`, `/readyz` and
+`/metrics` answer.
 
 Two routes always ask for a key, which `shoploop up` has made; on this machine alone, the others need none.
 `shoploop keys` makes more of them, each for what it is for: [who may ask](keys.md).

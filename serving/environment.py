@@ -33,7 +33,7 @@ class Environment(msgspec.Struct, frozen=True):
             `shoploop features replay`; chosen by request id.
         served_features_mib: Size of that log from which on its oldest rows leave.
         most_waiting: Requests for lists that may wait, of which one is worked on; more are refused with 429.
-        longest_wait_ms: Fewer may wait where, by what lists took of late, the last one would wait longer.
+        longest_wait_ms: Fewer may wait where, by what lists took of late, the last one would wait longer for long.
         processes: That answer on the port, each with the model in memory; one a core makes full use of a machine.
     """
 
@@ -54,8 +54,8 @@ class Environment(msgspec.Struct, frozen=True):
     mirror_file: Path | None = None
     served_features_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
     served_features_mib: Annotated[int, Meta(ge=1)] = 256
-    most_waiting: Annotated[int, Meta(ge=1)] = 64
-    longest_wait_ms: Annotated[float, Meta(gt=0)] = 100
+    most_waiting: Annotated[int, Meta(ge=1)] = 256
+    longest_wait_ms: Annotated[float, Meta(gt=0)] = 50
     processes: Annotated[int, Meta(ge=1, le=64)] = 1
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """One list is made at a time; those that come while too many wait are refused at once."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -12,6 +13,8 @@ ALWAYS = 8
 """So many may wait however long a list takes: a page that asks for several at once is no overload."""
 MEMORY = 0.1
 """Share of the newest turn in what a turn is expected to take."""
+PATIENCE = 0.5
+"""Seconds for which more may wait: after a standstill all come at once, and are soon through."""
 
 
 class ShedError(RefusalError):
@@ -26,11 +29,12 @@ class Turns:
     """A queue of bounded length before work that holds up the event loop; ``async with`` waits for one's turn.
 
     Without it every request would be let in, wait in the event loop for all before it, and be answered too late for
-    anybody.
+    anybody. A queue that was too long for some time is one that stands (Nichols and Jacobson, Controlling Queue Delay,
+    2012): then it is held to the wait until nobody had to be refused for as long.
 
     Args:
-        most_waiting: How many may wait, the one whose turn it is counted in.
-        longest_wait: Seconds; fewer may wait where it is foretold that the last one waits longer.
+        most_waiting: How many may wait at any time, the one whose turn it is counted in.
+        longest_wait: Seconds that the last one may wait, as far as is foretold, in a queue that stands.
         clock: Seconds that only grow.
     """
 
@@ -41,6 +45,8 @@ class Turns:
         self._waiting = 0
         self._turn = asyncio.Lock()
         self._one_takes, self._free_at = 0.0, clock()
+        self._too_long_since: float | None = None
+        self._shed_until = -math.inf
 
     def refuse_beyond(self) -> None:
         """Let a request begin.
@@ -48,9 +54,18 @@ class Turns:
         Raises:
             ShedError: As many wait as may.
         """
-        too_long = self._waiting >= ALWAYS and self._waiting * self._one_takes > self._longest
-        if too_long or self._waiting >= self._most:
+        if self._waiting >= self._most or (self._is_too_long() and self._stands()):
+            self._shed_until = self._clock() + PATIENCE
             raise ShedError(self._waiting)
+
+    def _is_too_long(self) -> bool:
+        return self._waiting >= ALWAYS and self._waiting * self._one_takes > self._longest
+
+    def _stands(self) -> bool:
+        now = self._clock()
+        if self._too_long_since is None:
+            self._too_long_since = now
+        return now < self._shed_until or now - self._too_long_since >= PATIENCE
 
     async def __aenter__(self) -> None:
         """Wait for a turn, in the order of arrival.
@@ -83,4 +98,6 @@ class Turns:
         taken, self._free_at = now - self._free_at, now
         self._one_takes += MEMORY * (taken - self._one_takes)
         self._waiting -= 1
+        if not self._is_too_long():
+            self._too_long_since = None
         self._turn.release()
