@@ -40,7 +40,7 @@ from serving.schemas import (
     decode_events,
 )
 from serving.served_features import ServedFeatureLog, ServedFeatures
-from serving.showings import Shown, Wish
+from serving.showings import Shown, Wish, moment_before
 from serving.state import Known, LoggedEvent, StateError
 from serving.stores import open_state
 from serving.watched_word import WatchedWord
@@ -174,7 +174,8 @@ class DataPlane:
             for offer in campaigns.offers(history, redeemed, now, self._withheld())
         }
         wishes = [(name, campaigns.limits(name)) for name in offers]
-        shown = await self._show(Wish(request.user_id, now, request.k, wishes)) if offers else NOTHING_SHOWN
+        wish = Wish(request.user_id, now, request.k, wishes, moment_before(now, campaigns.longest_days))
+        shown = await self._show(wish) if offers else NOTHING_SHOWN
         source, variant = ("response" if len(history.items) else "type_rate"), self._variant()
         self.metrics.answers.labels(source, variant).inc()
         return PromotionsAnswer(

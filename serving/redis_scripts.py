@@ -5,8 +5,9 @@
 
 APPEND = """
 local p, received_at, accepted = KEYS[1], ARGV[1], 0
-for i = 2, #ARGV, 4 do
-  local id, body, user, line = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+local landed = p .. 'redemptions:' .. (redis.call('GET', p .. 'generation') or '0')
+for i = 2, #ARGV, 5 do
+  local id, body, user, line, campaign = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   if redis.call('HEXISTS', p .. 'event_ids', id) == 0 then
     local seq = redis.call('INCR', p .. 'seq')
     redis.call('HSET', p .. 'event_ids', id, seq)
@@ -17,12 +18,17 @@ for i = 2, #ARGV, 4 do
       redis.call('ZADD', p .. 'fresh_seqs', seq, id)
       redis.call('HSET', p .. 'fresh:' .. user, id, line)
     end
+    if campaign ~= '' and redis.call('HEXISTS', landed, 'event:' .. id) == 0 then
+      redis.call('ZADD', p .. 'redeemed_seqs', seq, cjson.encode({user, id, campaign}))
+      redis.call('HSET', p .. 'redeemed:' .. user, id, campaign)
+      redis.call('HINCRBY', p .. 'redeemed_counts', campaign, 1)
+    end
     accepted = accepted + 1
   end
 end
 return accepted
 """
-"""Received at, then id, body, user and line of each event (the line is empty where no history changes)."""
+"""Received at, then of each event: id, body, user, line (empty where no history changes), campaign redeemed."""
 
 READ = """
 local p, user = KEYS[1], ARGV[1]
@@ -34,9 +40,11 @@ return {landed, fresh, begun, redis.call('GET', p .. 'refresh'), redis.call('GET
 """One shopper: landed history, fresh lines, landed lines, number of the refresh, end of the log."""
 
 REPLACE = """
-local p, number, count, judged, at, made_of = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local p, number, count, told = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local judged, at, made_of = ARGV[4], ARGV[5], ARGV[6]
 local histories, staged = p .. 'histories:' .. number, p .. 'landed_ids:' .. number
-if redis.call('HLEN', histories) ~= count then
+local redemptions = p .. 'redemptions:' .. number
+if redis.call('HLEN', histories) ~= count or redis.call('HLEN', redemptions) ~= told then
   return redis.error_reply('STAGED the new histories are not whole any more')
 end
 local function forget(id)
@@ -56,6 +64,17 @@ for _, id in ipairs(redis.call('SMEMBERS', staged)) do
   end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. 'fresh_seqs', '-inf', judged)) do forget(id) end
+local posted = redis.call('ZRANGE', p .. 'redeemed_seqs', 0, -1, 'WITHSCORES')
+for i = 1, #posted, 2 do
+  local user, id, campaign = unpack(cjson.decode(posted[i]))
+  if tonumber(posted[i + 1]) <= tonumber(judged) or redis.call('HEXISTS', redemptions, 'event:' .. id) == 1 then
+    redis.call('ZREM', p .. 'redeemed_seqs', posted[i])
+    redis.call('HDEL', p .. 'redeemed:' .. user, id)
+    if redis.call('HINCRBY', p .. 'redeemed_counts', campaign, -1) == 0 then
+      redis.call('HDEL', p .. 'redeemed_counts', campaign)
+    end
+  end
+end
 if made_of ~= '' then
   local old = '(' .. at
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', p .. 'landed_times', '-inf', old)) do
@@ -65,16 +84,63 @@ if made_of ~= '' then
   redis.call('ZREMRANGEBYSCORE', p .. 'landed_times', '-inf', old)
   local refresh = redis.call('INCR', p .. 'refresh')
   redis.call('HSET', p .. 'refreshes', refresh, made_of)
-  for i = 6, #ARGV do redis.call('HSETNX', p .. 'landed_batches', ARGV[i], refresh) end
+  for i = 7, #ARGV do redis.call('HSETNX', p .. 'landed_batches', ARGV[i], refresh) end
 end
 local before = redis.call('GET', p .. 'generation')
 redis.call('PERSIST', histories)
+redis.call('PERSIST', redemptions)
 redis.call('SET', p .. 'generation', number)
 redis.call('UNLINK', staged)
-if before then redis.call('UNLINK', p .. 'histories:' .. before) end
+if before then redis.call('UNLINK', p .. 'histories:' .. before, p .. 'redemptions:' .. before) end
 return count
 """
-"""Number and size of the new generation, judged through, moment before which lines are old, refresh, its batches."""
+"""Number of the new generation, size of its two hashes, judged through, moment before which lines are old, refresh,
+its batches."""
+
+REDEEMED = """
+local p, user = KEYS[1], ARGV[1]
+local landed = p .. 'redemptions:' .. (redis.call('GET', p .. 'generation') or '0')
+return {redis.call('HGET', landed, 'user:' .. user), redis.call('HVALS', p .. 'redeemed:' .. user)}
+"""
+"""Campaigns of which a shopper redeemed a coupon: landed, posted."""
+
+SHOW = """
+local p, user, now, k, old, at_once = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local landed = p .. 'redemptions:' .. (redis.call('GET', p .. 'generation') or '0')
+local found, shown = {}, 0
+local function number(key, field) return tonumber(redis.call('HGET', key, field) or 0) end
+local function reached(count, limit) return limit ~= '' and count >= tonumber(limit) end
+for i = 6, #ARGV, 5 do
+  if shown == k then break end
+  local campaign, since, whose = ARGV[i], ARGV[i + 1], cjson.encode({user, ARGV[i]})
+  local key = p .. 'showings:' .. whose
+  local to_shopper = redis.call('ZCOUNT', key, '(' .. since, '+inf')
+  local to_all = number(p .. 'shown_campaigns', campaign)
+  local redeemed = number(landed, 'campaign:' .. campaign) + number(p .. 'redeemed_counts', campaign)
+  if reached(to_shopper, ARGV[i + 2]) then
+    found[#found + 1] = {'showings', to_shopper}
+  elseif reached(to_all, ARGV[i + 3]) then
+    found[#found + 1] = {'budget_showings', to_all}
+  elseif reached(redeemed, ARGV[i + 4]) then
+    found[#found + 1] = {'budget_redemptions', redeemed}
+  else
+    shown = shown + 1
+    found[#found + 1] = {'', 0}
+    redis.call('ZADD', key, now, redis.call('HINCRBY', p .. 'shown_campaigns', campaign, 1))
+    redis.call('ZADD', p .. 'showing_times', 'GT', now, whose)
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', old)
+  end
+end
+-- Last: after a first write, of whatever kind, a server that is full refuses none of a script any more.
+for _, whose in ipairs(redis.call('ZRANGEBYSCORE', p .. 'showing_times', '-inf', old, 'LIMIT', 0, at_once)) do
+  redis.call('ZREM', p .. 'showing_times', whose)
+  redis.call('UNLINK', p .. 'showings:' .. whose)
+end
+return found
+"""
+"""Shopper, now, how many, moment through which showings are old, how many of them are forgotten at once; then of each
+campaign: its id, since when showings count, its three limits (empty for none). Gives of each that was looked at the
+limit that is reached, and by what number; empty where it is shown."""
 
 PUT = """
 local p, item, body = KEYS[1], ARGV[1], ARGV[2]

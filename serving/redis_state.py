@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -21,10 +22,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pipelines.domain import History
+from pipelines.ranking.running_campaigns import Limits
 from serving import redis_scripts as scripts
 from serving.group_commit import GroupWriter, OverloadError
 from serving.schemas import PutItem
-from serving.showings import Shown, Wish
+from serving.showings import FORGET_AT_ONCE, Shown, Wish, left_out
 from serving.state import (
     OPEN_ORDER,
     PURCHASE,
@@ -116,15 +118,22 @@ class RedisState:
         return Known(put_together(user_id, columns, lines, of_them), int(refresh or 0), int(posted or 0))
 
     def redeemed(self, user_id: str) -> frozenset[str]:
-        """Nothing: who redeemed what is kept in SQLite only."""
-        del user_id
-        return frozenset()
+        """Campaigns of which a shopper redeemed a coupon."""
+        landed, posted = self._read(scripts.REDEEMED, user_id)
+        return frozenset([*json.loads(landed or "[]"), *(name.decode() for name in posted)])
 
     async def show(self, wish: Wish) -> Shown:
-        """Refuse: the limits of campaigns are counted in SQLite only."""
-        raise StateError(
-            f"{self.name}: limits of {len(wish.campaigns)} campaigns can be counted in SQLite only"
-        )
+        """Choose campaigns within their limits and count what is chosen, in one script."""
+        words = [word for campaign in wish.campaigns for word in _limits(wish, *campaign)]
+        about = (wish.user_id, wish.now, wish.k, wish.old, FORGET_AT_ONCE)
+        found = await self._written(lambda pipe: pipe.eval(scripts.SHOW, 1, PREFIX, *about, *words))
+        shown, kept_back = [], []
+        for (campaign_id, limits), (limit, number) in zip(wish.campaigns, found, strict=False):
+            if limit:
+                kept_back.append(left_out(campaign_id, limits, limit.decode(), number))
+            else:
+                shown.append(campaign_id)
+        return Shown(tuple(shown), tuple(kept_back))
 
     def user_ids(self) -> list[str]:
         """Everybody of whom a purchase is known."""
@@ -145,22 +154,20 @@ class RedisState:
         redemptions: Iterable[Redemption] = (),
     ) -> int:
         """Write the new histories beside the old ones, then show them in one step."""
-        del redemptions  # no campaign is answered from Redis
         with self._telling("the histories cannot be replaced, and stay as they were"):
             number = int(self._writer.incr(f"{PREFIX}generations"))
-            histories_key, ids_key = f"{PREFIX}histories:{number}", f"{PREFIX}landed_ids:{number}"
+            keys = [f"{PREFIX}{name}:{number}" for name in ("histories", "landed_ids", "redemptions")]
             try:
+                told = self._stage_fields(keys[2], _redemption_fields(redemptions))
                 rows = ((user, msgspec.msgpack.encode(columns)) for user, *columns in map(pack, histories))
-                count = self._stage(
-                    histories_key, rows, lambda pipe, some: pipe.hset(histories_key, items=_flat(some))
-                )
-                self._stage(ids_key, landed_event_ids, lambda pipe, some: pipe.sadd(ids_key, *some))
+                count = self._stage_fields(keys[0], rows)
+                self._stage(keys[1], landed_event_ids, lambda pipe, some: pipe.sadd(keys[1], *some))
                 found = self._writer.eval(
-                    scripts.REPLACE, 1, PREFIX, number, count, judged_through, *_told(made_of)
+                    scripts.REPLACE, 1, PREFIX, number, count, told, judged_through, *_told(made_of)
                 )
             except BaseException:
                 with suppress(redis.RedisError):
-                    self._writer.unlink(histories_key, ids_key)
+                    self._writer.unlink(*keys)
                 raise
         return int(found)
 
@@ -256,6 +263,9 @@ class RedisState:
             call(pipe)
         return list(pipe.execute())
 
+    def _stage_fields(self, key: str, rows: Iterable[tuple[str, str | bytes]]) -> int:
+        return self._stage(key, rows, lambda pipe, some: pipe.hset(key, items=_flat(some)))
+
     def _stage(
         self, key: str, rows: Iterable[Result], add: Callable[[redis.client.Pipeline, list[Result]], Any]
     ) -> int:
@@ -301,10 +311,29 @@ class RedisState:
             raise StateError(f"{self.name}: {what} ({error})") from error
 
 
-def _words(event: LoggedEvent) -> tuple[str, str, str, str]:
+def _words(event: LoggedEvent) -> tuple[str, str, str, str, str]:
     item, basket = (event.body.get(name, "") for name in PURCHASE[1:])
     line = json.dumps([item, event.occurred_at, basket]) if event.is_purchase else ""
-    return event.event_id, event.text, event.body["user_id"], line
+    campaign = event.body["campaign_id"] if event.is_redemption else ""
+    return event.event_id, event.text, event.body["user_id"], line, campaign
+
+
+def _limits(wish: Wish, campaign_id: str, limits: Limits) -> tuple[str | int, ...]:
+    """As the script takes them, which knows no None."""
+    some = (limits.showings, limits.budget_showings, limits.budget_redemptions)
+    return campaign_id, wish.since(limits), *("" if limit is None else limit for limit in some)
+
+
+def _redemption_fields(redemptions: Iterable[Redemption]) -> Iterator[tuple[str, str]]:
+    """Of the landed ones: each event, the campaigns of each shopper, the number of each campaign."""
+    each = {event_id: whose for event_id, *whose in redemptions}
+    campaigns = defaultdict[str, set[str]](set)
+    for user_id, campaign_id in each.values():
+        campaigns[user_id].add(campaign_id)
+    yield from ((f"event:{event_id}", "") for event_id in each)
+    yield from ((f"user:{user_id}", json.dumps(sorted(some))) for user_id, some in campaigns.items())
+    numbers = Counter(campaign_id for _, campaign_id in each.values())
+    yield from ((f"campaign:{campaign_id}", str(number)) for campaign_id, number in numbers.items())
 
 
 def _told(made_of: Refresh | None) -> list[Any]:
@@ -315,7 +344,7 @@ def _told(made_of: Refresh | None) -> list[Any]:
     return [made_of.at_us - OPEN_ORDER, json.dumps(row), *batches]
 
 
-def _flat(rows: list[tuple[str, bytes]]) -> list[str | bytes]:
+def _flat(rows: list[tuple[str, str | bytes]]) -> list[str | bytes]:
     return [word for row in rows for word in row]
 
 

@@ -107,6 +107,11 @@ class RunningCampaigns:
         """Those that run at a moment."""
         return [one for one in self._campaigns if one.starts_us <= now < one.ends_us]
 
+    @property
+    def longest_days(self) -> float:
+        """After so many no showing counts any more, of whatever campaign."""
+        return max(limits.showings_days for limits in self._limits.values())
+
     def limits(self, campaign_id: str) -> Limits:
         """Of a campaign: its own, or those of all."""
         return self._limits.get(campaign_id, self._limit_of_all)

@@ -194,19 +194,18 @@ def redemption(event_id: str, campaign: str | None, hour: int, **more: Any) -> d
 
 
 def redeemed(here: Settings, user_id: str = "1") -> set[str]:
-    with closing(open_state("", here.state_file)) as state:
+    with closing(open_state(here.state_url, here.state_file)) as state:
         return set(state.redeemed(user_id))
 
 
 def test_refresh_state__knows_redemptions_landed_and_posted_each_once(
     here: Settings, landing: Landing
 ) -> None:
-    here = here.model_copy(update={"state_url": ""})  # campaigns are known to SQLite alone
     rows = [redemption("r1", "18", 40), redemption("r2", "19", 41), redemption("r3", None, 42)]
     rows.append(redemption("r4", "20", 43, corrects="r2"))
     accept(landing, "weeks-45-45", events=rows)
     body = {"user_id": "1", "campaign_id": "21"}
-    with closing(open_state("", here.state_file)) as state:
+    with closing(open_state(here.state_url, here.state_file)) as state:
         for name in ("good", "bad"):
             event = LoggedEvent(name, "redemption", 0, body | {"campaign_id": name})
             asyncio.run(state.append([event]))

@@ -21,6 +21,7 @@ from serving.schemas import (
     SearchRequest,
     SimilarItemsRequest,
 )
+from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import ADMIN_TOKEN, Starter
 from tests.serving.tiny_bundle import NOW
 
@@ -53,6 +54,7 @@ def test_client__asks_every_scenario(start: Starter) -> None:
         assert client.readyz().status == "ready"
 
 
+@on_each_store
 def test_client__posts_events_once_and_puts_items(start: Starter) -> None:
     plane = start()
     plane.wait()

@@ -227,6 +227,7 @@ def test_bad_input__is_refused_in_words(
     assert words in answer["message"]
 
 
+@on_each_store
 def test_bad_input__one_bad_event_stores_none_of_its_batch(plane: Plane) -> None:
     assert plane.post(purchase("good", user_id="all-or-none"), purchase("bad", quantity=-1))[0] == 400
     assert plane.recommend("all-or-none")["source"] == "popularity"

@@ -33,6 +33,7 @@ def test_imports__data_plane_loads_no_heavy_library() -> None:
     assert not BANNED & set(loaded.stdout.split())
 
 
+@on_each_store
 def test_start__corrupt_model_file_is_named_and_process_stays(start: Starter) -> None:
     plane = start()
     plane.wait()

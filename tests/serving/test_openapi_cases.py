@@ -14,15 +14,18 @@ from schemathesis import GenerationMode
 
 from serving import pages
 from serving.routes import ROUTES, Route
+from tests.conftest import STORES
+from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import ADMIN_TOKEN, Plane
 
 SCHEMA = schemathesis.openapi.from_dict(pages.openapi())
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 DRAWN = [route for route in ROUTES if route.request is not None or route.query is not None or route.parameter]
-CASES = int(os.environ.get("SHOPLOOP_CASES", "600")) // (len(DRAWN) * len(MODES)) + 1
+CASES = int(os.environ.get("SHOPLOOP_CASES", "600")) // (len(DRAWN) * len(MODES) * len(STORES)) + 1
 KNOWN = {200, 400, 404, 405, 408, 413, 415}
 
 
+@on_each_store
 @pytest.mark.parametrize("mode", MODES, ids=["as the document says", "otherwise"])
 @pytest.mark.parametrize("route", DRAWN, ids=[route.handler for route in DRAWN])
 def test_cases__get_an_answer_that_is_no_defect(plane: Plane, route: Route, mode: GenerationMode) -> None:

@@ -1,17 +1,22 @@
 """What a shop puts of an item holds from the next answer on, in every list, in every process, and after a kill."""
 
+import asyncio
 import signal
 import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.recommender import Choice, Recommender
+from serving.schemas import PutItem
+from serving.state import ShopperState
+from tests.conftest import Place
 from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import ADMIN_TOKEN, TOKEN, Plane, Starter, purchase
 from tests.serving.tiny_bundle import IDS, NOW, tea_drinker
@@ -43,6 +48,13 @@ def every_list(plane: Plane) -> dict[str, list[str]]:
         assert status == 200, answer
         found[name] = listed(answer)
     return found
+
+
+@pytest.fixture
+def state(place: Place) -> Iterator[ShopperState]:
+    state = place.open()
+    yield state
+    state.close()
 
 
 @on_each_store
@@ -93,7 +105,10 @@ def test_put_item__a_catalog_that_is_all_withheld_gives_empty_lists(start: Start
     assert set(map(tuple, every_list(plane).values())) == {()}
 
 
-def test_put_item__that_no_catalog_knows_is_kept_and_disturbs_nothing(plane: Plane) -> None:
+@on_each_store
+def test_put_item__that_no_catalog_knows_is_kept_and_disturbs_nothing(start: Starter) -> None:
+    plane = start()
+    plane.wait()
     for item_id in ("日本茶", "a/b c", "x" * 128, "' OR 1=1 --"):
         status, answer = plane.put(item_id, stock=0)
         assert (status, answer["item_id"]) == (200, item_id)
@@ -179,12 +194,24 @@ def test_put_item__under_load_no_answer_that_began_later_shows_it(start: Starter
     assert wrong == []
 
 
-@settings(max_examples=200)
-@given(st.sets(st.sampled_from([*IDS, "strange"])), st.integers(1, 8), st.sampled_from([*IDS, "strange"]))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.dictionaries(
+        st.sampled_from([*IDS, "strange"]), st.builds(PutItem, st.none() | st.integers(0, 1), st.booleans())
+    ),
+    k=st.integers(1, 8),
+    item_id=st.sampled_from([*IDS, "strange"]),
+)
 def test_recommender__no_list_of_any_kind_holds_what_is_withheld_and_none_is_short_of_the_rest(
-    recommender: Recommender, withheld: set[str], k: int, item_id: str
+    recommender: Recommender, state: ShopperState, said: dict[str, PutItem], k: int, item_id: str
 ) -> None:
-    kept = Choice(frozenset(withheld))
+    async def put_all() -> None:  # what was said in the example before is gone
+        items = {name: said.get(name, PutItem()) for name in (*IDS, "strange")}
+        await asyncio.gather(*(state.put(name, item) for name, item in items.items()))
+
+    asyncio.run(put_all())
+    withheld = {name for name, item in said.items() if item.hidden or item.stock == 0}
+    kept = Choice(state.withheld())
     left = [item for item in IDS if item not in withheld]
     shoppers = [tea_drinker(), tea_drinker().empty("nobody")]
     for history in shoppers:

@@ -224,14 +224,16 @@ def test_replace_histories__that_broke_off_leaves_nothing_behind(url: str, tmp_p
 def test_replace_histories__whose_staged_part_is_gone_changes_nothing(url: str, tmp_path: Path) -> None:
     server = redis.Redis.from_url(url)
 
-    def while_another_hand_removes_it() -> Iterator[History]:
+    def while_another_hand_removes(key: str) -> Iterator[History]:
         yield from (tea_drinker(f"new-{number}") for number in range(600))
-        server.delete(*server.keys("shoploop:histories:2"))
+        assert server.delete(key)
 
     with closing(opened(url, tmp_path)) as state:
-        state.replace_histories([tea_drinker("1")])
-        with pytest.raises(StateError, match=r"stay as they were .*not whole"):
-            state.replace_histories(while_another_hand_removes_it())
+        state.replace_histories([tea_drinker("1")], redemptions=[("r", "1", "19")])
+        for key in ("shoploop:histories:2", "shoploop:redemptions:3"):
+            with pytest.raises(StateError, match=r"stay as they were .*not whole"):
+                state.replace_histories(while_another_hand_removes(key), redemptions=[("s", "1", "18")])
+        assert state.redeemed("1") == {"19"}
         assert state.user_ids() == ["1"]
         assert len(state.history("1").items) == 3
 
@@ -240,9 +242,12 @@ def test_replace_histories__leaves_one_generation(url: str, tmp_path: Path) -> N
     server = redis.Redis.from_url(url)
     with closing(opened(url, tmp_path)) as state:
         for _ in range(3):
-            state.replace_histories([tea_drinker("1")], landed_event_ids=["e"])
-    (kept,) = server.keys("shoploop:histories:*")
-    assert server.ttl(kept) == -1, "it stays"
+            state.replace_histories(
+                [tea_drinker("1")], landed_event_ids=["e"], redemptions=[("r", "1", "18")]
+            )
+    for name in ("histories", "redemptions"):
+        (kept,) = server.keys(f"shoploop:{name}:*")
+        assert server.ttl(kept) == -1, "it stays"
     assert not server.keys("shoploop:landed_ids:*")
 
 
@@ -275,13 +280,59 @@ def test_planes__of_two_homes_share_what_was_posted_and_put(url: str, tmp_path: 
         stop_all(started)
 
 
-def test_plane__shows_no_campaign_whose_limits_it_cannot_count(url: str, tmp_path: Path) -> None:
-    started: list[Plane] = []
-    try:
-        plane = starter(tmp_path, started, url)()
-        plane.wait()
+def test_server__killed_and_started_again_has_counted_all_that_was_shown(
+    server: RedisUnderTest, url: str, start_on: Starter
+) -> None:
+    plane = start_on()
+    plane.wait()
+    shown: list[str] = []
+    refused: list[str] = []
+    stop = threading.Event()
+
+    def ask(client: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            status, answer = plane.ask("POST", "/v1/promotions", {"user_id": f"{client}-{number}"})
+            if status == 200:
+                shown.extend(one["campaign_id"] for one in answer["promotions"])
+            else:
+                refused.append(answer["error"])
+
+    clients = [threading.Thread(target=ask, args=(client,)) for client in range(4)]
+    for client in clients:
+        client.start()
+    for _ in range(3):
+        time.sleep(0.5)
+        server.kill()
+        time.sleep(0.2)
+        server.start(*server.options)
+    time.sleep(0.5)
+    stop.set()
+    for client in clients:
+        client.join()
+
+    counted = redis.Redis.from_url(url).hgetall("shoploop:shown_campaigns")
+    assert set(refused) == {"showings_unavailable"}
+    assert 20 < shown.count("18") <= int(counted[b"18"])
+    assert shown.count("19") <= int(counted[b"19"]) == 5
+
+
+def test_server__that_may_forget_or_is_full_shows_no_campaign(
+    server: RedisUnderTest, url: str, start_on: Starter
+) -> None:
+    plane = start_on()
+    plane.wait()
+    client = redis.Redis.from_url(url)
+    for setting, value, good in (("appendfsync", "everysec", "always"), ("maxmemory", "1", "0")):
+        client.config_set(setting, value)
         status, answer = plane.ask("POST", "/v1/promotions", {"user_id": "1"})
         assert (status, answer["error"]) == (503, "showings_unavailable")
-        assert "can be counted in SQLite only" in answer["message"]
-    finally:
-        stop_all(started)
+        client.config_set(setting, good)
+    assert not client.exists("shoploop:shown_campaigns")
+    server.kill()
+    assert plane.ask("POST", "/v1/promotions", {"user_id": "1"})[0] == 503
+    server.start(*server.options)
+    time.sleep(SILENT_SECONDS)
+    status, answer = plane.ask("POST", "/v1/promotions", {"user_id": "1"})
+    assert (status, len(answer["promotions"])) == (200, 2)

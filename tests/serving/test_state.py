@@ -13,14 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.contracts.events import ABOUT_AN_ITEM, EVENT_TYPES
 from pipelines.domain import History
 from pipelines.features.build import build_views
+from pipelines.ranking.running_campaigns import Limits
 from serving import schemas
 from serving.group_commit import GroupCommit, connect
+from serving.showings import Shown, Wish
 from serving.state import LoggedEvent, ShopperState
 from tests.conftest import Place
 from tests.serving.tiny_bundle import NOW, WEEK, tea_drinker
@@ -200,6 +203,36 @@ def test_replace_histories__readers_see_all_or_nothing(place: Place) -> None:
 def test_append_events__first_of_an_id_wins(state: ShopperState) -> None:
     assert append(state, bought("e", "60", NOW), bought("e", "10", NOW)) == 1
     assert state.history("1").items.tolist() == ["40", "50", "50", "60"]
+
+
+def showings_kept(place: Place) -> int:
+    if place.url:
+        with redis.Redis.from_url(place.url) as server:
+            pairs = server.keys("shoploop:showings:*")
+            assert len(pairs) == server.zcard("shoploop:showing_times")
+            return sum(server.zcard(pair) for pair in pairs)
+    with closing(sqlite3.connect(place.path)) as database:
+        return int(database.execute("SELECT count(*) FROM showings").fetchone()[0])
+
+
+def test_show__forgets_what_is_old_a_little_at_a_time_and_knows_its_number(
+    place: Place, state: ShopperState
+) -> None:
+    limits = Limits(1, 7, 300, None)
+
+    async def show(*users: str, now: int = NOW) -> list[Shown]:
+        wishes = (Wish(user, now, 1, [("18", limits)], now - WEEK) for user in users)
+        return await asyncio.gather(*map(state.show, wishes))
+
+    asyncio.run(show(*map(str, range(250))))
+    assert showings_kept(place) == 250
+    assert asyncio.run(show("7", now=NOW + WEEK - 1))[0].campaign_ids == ()
+    assert asyncio.run(show("7", now=NOW + WEEK))[0].campaign_ids == ("18",)
+    assert 150 <= showings_kept(place) <= 152
+    asyncio.run(show("8", "9", now=NOW + WEEK))
+    assert showings_kept(place) == 3
+    shown = [one.campaign_ids for one in asyncio.run(show(*map(str, range(300, 348)), now=NOW + WEEK))]
+    assert shown == [("18",)] * 47 + [()]
 
 
 def test_group_commit__fails_every_write_of_a_group_that_cannot_be_stored(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from serving.app import App
 from serving.environment import Environment
 from serving.recommender import Recommender
 from serving.turns import ShedError, Turns
+from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import Plane, Starter, purchase
 from tests.serving.tiny_bundle import NOW, write_tiny_bundle
 
@@ -201,6 +202,7 @@ def test_app__in_a_flood_lets_nobody_wait_for_more_than_the_bound(
     assert made == len(seen) - len(refused)
 
 
+@on_each_store
 def test_plane__in_a_flood_sheds_lists_only_and_answers_everything_afterwards(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
