@@ -1,15 +1,16 @@
-"""Half load for half an hour: ``python -m benchmarks.soak --out DIR --minutes 30 --swaps 10``.
+"""Half load for half an hour: ``python -m benchmarks.soak --out DIR --minutes 30 --swaps 10 --store sqlite``.
 
 A real endpoint (supervisor, Caddy, data planes) in a temporary home answers lists and takes events, while new
 releases of the same bundle go live one after another: each loads the model in a process of its own, and the one before
 the former ends. No request may fail, no event may be lost, and the memory of all processes together may not grow.
+With ``--store redis`` shoppers and log are in a Redis that is started for it and puts each write on disk; its memory,
+which holds the log, is not counted.
 """
 
 import argparse
 import json
 import os
 import platform
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.redis_server import RedisServer
 from benchmarks.serving.inputs import InputError, Shop, add_arguments, prepare
 from benchmarks.swap import new_release, wait_for_port
 from pipelines.load_test.driver import Plan, Seen, drive
@@ -36,13 +38,14 @@ from pipelines.releases.bento import free_port
 from pipelines.releases.ledger import Ledger
 from pipelines.releases.switch import Mover
 from pipelines.settings import CHECKOUT, Settings, settings
-from serving.sqlite_state import SqliteState
 
 PLANE = f"{sys.executable} -m serving"
 GROWTH_GOAL = 0.05
 EVENT_SHARE = 0.05
 SAMPLE_SECONDS = 1.0
+LINES_AT_ONCE = 5000
 MIB = 1 << 20
+STORES = ("sqlite", "redis")
 
 
 @dataclass
@@ -71,6 +74,29 @@ class Soaked:
         if len(warm) < 2:
             return float("nan"), float("nan")
         return statistics.median(warm[:quarter]), statistics.median(warm[-quarter:])
+
+
+@contextmanager
+def stored_in(store: str, shop: Shop) -> Iterator[Shop]:
+    """The same shop with its shoppers in a store; a Redis is started for it, and ended after the block.
+
+    Raises:
+        InputError: There is no Redis to start.
+    """
+    if store == "sqlite":
+        yield shop
+        return
+    try:
+        server = RedisServer()
+    except FileNotFoundError as error:
+        raise InputError(f"--store: {error}") from error
+    try:
+        moved = replace(shop, state_url=server.new_url())
+        with closing(shop.state()) as here, closing(moved.state()) as there:
+            there.replace_histories(map(here.history, shop.users))
+        yield moved
+    finally:
+        server.remove()
 
 
 @contextmanager
@@ -106,9 +132,18 @@ def soak(shop: Shop, seconds: float, swaps: int, rate: float | None) -> Soaked:
         with _watched(supervisor, soaked):
             _swap(mover, soaked, swaps, seconds)
             soaked.lists, soaked.events = lists.result(), events.result()
-    with closing(sqlite3.connect(shop.state_file)) as state:
-        ((soaked.stored,),) = state.execute("SELECT count(*) FROM posted_events WHERE event_id LIKE 'soak-%'")
+    soaked.stored = _stored(shop)
     return soaked
+
+
+def _stored(shop: Shop) -> int:
+    """Events of this run in the log."""
+    count, after = 0, 0
+    with closing(shop.state()) as state:
+        while rows := state.posted(after, LINES_AT_ONCE):
+            count += sum(row.event_id.startswith("soak-") for row in rows)
+            after = rows[-1].seq
+    return count
 
 
 def _swap(mover: Mover, soaked: Soaked, swaps: int, seconds: float) -> None:
@@ -134,7 +169,7 @@ def _lists(shop: Shop, port: int) -> list[bytes]:
 
 def _events(shop: Shop, port: int, count: int) -> list[bytes]:
     """Purchases, no two alike."""
-    with closing(SqliteState(shop.state_file)) as state:
+    with closing(shop.state()) as state:
         item = str(state.history(shop.users[0]).items[0])
     made = []
     for number in range(count):
@@ -257,16 +292,21 @@ def main() -> int:
     add_arguments(parser)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--swaps", type=int, default=10, help="new releases, at even distances")
+    parser.add_argument(
+        "--store", choices=STORES, default=STORES[0], help="where shoppers and events are kept"
+    )
     parser.add_argument("--rate", type=float, help="lists a second; half of what is answered at most without")
     arguments = parser.parse_args()
     with TemporaryDirectory(prefix="shoploop-soak-") as folder:
         try:
-            shop = prepare(arguments.bundle, arguments.events, Path(folder).resolve() / "home", settings())
+            made = prepare(arguments.bundle, arguments.events, Path(folder).resolve() / "home", settings())
+            with stored_in(arguments.store, made) as shop:
+                soaked = soak(shop, 60 * arguments.minutes, arguments.swaps, arguments.rate)
+                facts = shop.facts() | {"store": shop.state_url.partition(":")[0] or STORES[0]}
         except InputError as error:
             print(error, file=sys.stderr)
             return 2
-        soaked = soak(shop, 60 * arguments.minutes, arguments.swaps, arguments.rate)
-        whole = report(soaked, arguments.swaps, shop.facts())
+        whole = report(soaked, arguments.swaps, facts)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "report.json").write_text(json.dumps(whole, indent=2) + "\n")
     draw(soaked, arguments.out / "soak.png")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+STORES = {"sqlite": "SQLite", "redis": "Redis, each write on disk before the answer"}
 TEXT = """
 A real endpoint (supervisor, Caddy, data planes) answers lists and takes events at a fixed rate, half of what it answers
 at most where no rate is given, while new releases go live one after another, each loading the model in a process of its
@@ -26,7 +27,8 @@ def measured(name: str, whole: dict[str, Any]) -> list[str]:
     return [
         TEXT.strip(),
         f"{data['rate']:g} lists a second of {data['items']:,} items for {data['users']:,} shoppers, "
-        f"{data['seconds']:,} s. `{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}.",
+        f"{data['seconds']:,} s; state in {STORES[data['store']]}. "
+        f"`{whole['command']}`, {whole['created_at'][:10]}: {whole['machine']}.",
         f"![Memory and latency over time, with the swaps]({name}.png)",
     ]
 

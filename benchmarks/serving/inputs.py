@@ -19,6 +19,8 @@ from pipelines.releases.ledger import Ledger
 from pipelines.releases.rehearsal import set_clock
 from pipelines.settings import Settings
 from serving.sqlite_state import SqliteState
+from serving.state import ShopperState
+from serving.stores import open_state
 
 HISTORIES = """
 SELECT DISTINCT user_id, item_id, epoch_us(occurred_at) AS at,
@@ -39,11 +41,13 @@ class Shop:
         bundle: The model; only read.
         home: A folder of its own with ``state/shopper.db`` and ``clock.json``.
         users: Shoppers with a history.
+        state_url: Where shoppers are, if not in ``home``.
     """
 
     bundle: Path
     home: Path
     users: list[str]
+    state_url: str = ""
 
     @property
     def state_file(self) -> Path:
@@ -56,9 +60,13 @@ class Shop:
         return {
             "SHOPLOOP_BUNDLE": str(self.bundle),
             "SHOPLOOP_STATE_FILE": str(self.state_file),
-            "SHOPLOOP_STATE_URL": "",
+            "SHOPLOOP_STATE_URL": self.state_url,
             "SHOPLOOP_CLOCK_FILE": str(self.home / "clock.json"),
         }
+
+    def state(self) -> ShopperState:
+        """Histories and event log, wherever they are."""
+        return open_state(self.state_url, self.state_file)
 
     def facts(self) -> dict[str, Any]:
         """What a report says of the data."""
