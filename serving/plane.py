@@ -10,6 +10,7 @@ import msgspec
 from pipelines.domain import BundleError, History, RankedList
 from pipelines.ranking.feature_values import NOTHING
 from serving.clock import ServingClock, iso, micros
+from serving.decoding import decode, decode_events
 from serving.environment import Environment
 from serving.event_log import read_log, read_query
 from serving.impressions import Impression, ImpressionLog
@@ -17,6 +18,7 @@ from serving.metrics import Metrics
 from serving.mirror import Mirror
 from serving.promotions import no_holdout, nothing_to_show, promotion
 from serving.recommender import Choice, Recommender
+from serving.said import Said
 from serving.schemas import (
     MAX_IDENTIFIER,
     ComplementsRequest,
@@ -36,8 +38,6 @@ from serving.schemas import (
     ReleaseAnswer,
     SearchRequest,
     SimilarItemsRequest,
-    decode,
-    decode_events,
 )
 from serving.served_features import ServedFeatureLog, ServedFeatures
 from serving.showings import Shown, Wish, moment_before
@@ -150,7 +150,7 @@ class DataPlane:
         """The shop's own list in the order that suits a shopper."""
         request = decode(body, RankRequest)
         model, now = self._model(), self._clock.now()
-        ranked = model.rank(self._history(request.user_id), now, request.items, self._withheld())
+        ranked = model.rank(self._history(request.user_id), now, request.items, self._said().withheld)
         return self._answer(model, ranked, request_id, "rank", request.user_id, now)
 
     async def search(self, body: bytes, request_id: str) -> RecommendationsAnswer:
@@ -171,7 +171,7 @@ class DataPlane:
         history, redeemed = self._history(request.user_id), self._redeemed(request.user_id)
         offers = {
             offer.campaign.campaign_id: offer
-            for offer in campaigns.offers(history, redeemed, now, self._withheld())
+            for offer in campaigns.offers(history, redeemed, now, self._said().withheld)
         }
         wishes = [(name, campaigns.limits(name)) for name in offers]
         wish = Wish(request.user_id, now, request.k, wishes, moment_before(now, campaigns.longest_days))
@@ -267,15 +267,15 @@ class DataPlane:
         return replace(self._choice(request), boosts=request.boost, diversity=request.diversity)
 
     def _choice(self, request: ListRequest) -> Choice:
-        return Choice(self._withheld(), request.only, request.exclude)
+        return Choice(self._said(), request.only, request.exclude)
 
-    def _withheld(self) -> frozenset[str]:
+    def _said(self) -> Said:
         try:
-            return self._state.withheld()
+            return self._state.said()
         except UNREADABLE as error:
             logger.error("items cannot be read, going by what was known of them: %s", error)
             self.metrics.state_errors.inc()
-            return self._state.withheld_before()
+            return self._state.said_before()
 
     def _redeemed(self, user_id: str) -> frozenset[str]:
         try:

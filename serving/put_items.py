@@ -1,4 +1,4 @@
-"""What the shop says of single items at this moment: pieces left, hidden. In effect from the next answer on."""
+"""What the shop says of single items at this moment: pieces left, price, hidden. In effect from the next answer on."""
 
 import sqlite3
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from serving.group_commit import connect
+from serving.said import NOTHING_SAID, Said, read_item
 from serving.schemas import PutItem
 
 SCHEMA = """
@@ -33,26 +34,23 @@ class PutItems:
     def __init__(self, path: Path) -> None:
         self._connection = connect(path, SCHEMA)
         self._seen = 0
-        self._items: dict[str, PutItem] = {}
-        self._withheld: frozenset[str] = frozenset()
+        self._said = NOTHING_SAID
 
-    def withheld(self) -> frozenset[str]:
-        """Ids of what may not be shown: hidden, or out of stock. The same object as long as nothing changes.
+    def said(self) -> Said:
+        """All of it. The same object as long as nothing changes.
 
         Raises:
-            sqlite3.Error: The file cannot be read; :meth:`withheld_before` is what was known last.
+            sqlite3.Error: The file cannot be read; :meth:`said_before` is what was known last.
         """
         query = "SELECT seq, item_id, body FROM put_items WHERE seq > ? ORDER BY seq"
         if rows := self._connection.execute(query, (self._seen,)).fetchall():
-            for _, item_id, body in rows:
-                self._items[item_id] = msgspec.json.decode(body, type=PutItem)
+            self._said = self._said.after([(item_id, read_item(body)) for _, item_id, body in rows])
             self._seen = rows[-1][0]
-            self._withheld = frozenset(name for name, item in self._items.items() if item.is_withheld)
-        return self._withheld
+        return self._said
 
-    def withheld_before(self) -> frozenset[str]:
-        """What was withheld when the file was last read."""
-        return self._withheld
+    def said_before(self) -> Said:
+        """What was known when the file was last read."""
+        return self._said
 
     def close(self) -> None:
         """Let go of the file."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pipelines.domain import BundleError, History, RankedList
@@ -16,7 +17,9 @@ from pipelines.ranking.feature_values import FeatureValues
 from pipelines.ranking.item_search import ItemSearch
 from pipelines.ranking.list_rules import ListRules
 from pipelines.ranking.new_arrivals import NewArrivals
+from pipelines.ranking.prices import Prices
 from pipelines.ranking.running_campaigns import RunningCampaigns
+from serving.said import NOTHING_SAID, Said
 from serving.schemas import Boost, Diversity, Only, RecommendedItem
 
 MOST_FILTERS = 256
@@ -30,14 +33,14 @@ class Choice:
     """Which items may be in a list.
 
     Attributes:
-        withheld: What the shop has hidden or sold out.
-        only: Attributes that are asked for.
+        said: What the shop has said of its items.
+        only: Attributes and prices that are asked for.
         exclude: What the request leaves out.
         boosts: What the request wants more or less of.
         diversity: What the request asks of each ten places.
     """
 
-    withheld: frozenset[str] = frozenset()
+    said: Said = NOTHING_SAID
     only: Only | None = None
     exclude: tuple[str, ...] = ()
     boosts: tuple[Boost, ...] = ()
@@ -62,6 +65,7 @@ class Recommender:
             self._model = BlendedRecommender.load(bundle)
             self._search = ItemSearch.load(bundle, self._model)
             self._arrivals = NewArrivals(self._model)
+            self._prices = Prices.load(bundle, self._model.catalog)
             self.campaigns = RunningCampaigns.load(bundle, self._model.item_ids.tolist())
         except BundleError:
             raise
@@ -72,7 +76,11 @@ class Recommender:
         self._model.popular(1)
         self._made_of: frozenset[str] = frozenset()
         self._shown: NDArray[np.bool_] | None = None
-        self._only = lru_cache(MOST_FILTERS)(lambda only: self._model.only(only.wanted()))
+        self._named = lru_cache(MOST_FILTERS)(lambda only: self._model.only(only.wanted()))
+        if not self._prices.are_known:
+            logger.warning(
+                "%s: carries no prices, so that only items whose price was put are found by it", bundle
+            )
 
     def recommend(
         self,
@@ -149,20 +157,29 @@ class Recommender:
     def _allowed(self, choice: Choice) -> NDArray[np.bool_] | None:
         """None while all items may be chosen, as for most requests."""
         # The same object as long as no item is put: what follows from it is worked out once.
-        if self._made_of is not choice.withheld:
-            self._made_of = choice.withheld
-            self._shown = self._model.without(choice.withheld) if choice.withheld else None
+        withheld = choice.said.withheld
+        if self._made_of is not withheld:
+            self._made_of = withheld
+            self._shown = self._model.without(withheld) if withheld else None
         masks = [self._shown] if self._shown is not None else []
         if choice.only is not None:
-            masks.append(self._only(choice.only))
+            masks.append(self._only(choice.only, choice.said))
         if choice.exclude:
             masks.append(self._model.without(choice.exclude))
         return np.logical_and.reduce(masks) if masks else None
 
+    def _only(self, only: Only, said: Said) -> NDArray[np.bool_]:
+        if only.price is None:
+            return self._named(only)
+        named = self._named(replace(only, price=None))
+        return named & self._prices.within(only.price.min, only.price.max, said.prices)
+
     def _wishes(self, choice: Choice) -> Wishes:
         if not choice.boosts and choice.diversity is None:
             return NO_WISHES
-        factors = [np.where(self._only(boost.only), boost.factor, 1.0) for boost in choice.boosts]
+        factors = [
+            np.where(self._only(boost.only, choice.said), boost.factor, 1.0) for boost in choice.boosts
+        ]
         asked = choice.diversity
         rules = None if asked is None else ListRules(asked.same_type_limit, asked.repeat_limit)
         return Wishes(np.multiply.reduce(factors) if factors else None, rules)

@@ -25,6 +25,7 @@ from pipelines.domain import History
 from pipelines.ranking.running_campaigns import Limits
 from serving import redis_scripts as scripts
 from serving.group_commit import GroupWriter, OverloadError
+from serving.said import NOTHING_SAID, Said, read_item
 from serving.schemas import PutItem
 from serving.showings import FORGET_AT_ONCE, Shown, Wish, left_out
 from serving.state import (
@@ -83,8 +84,7 @@ class RedisState:
         self.name = f"Redis at {place.get('host')}:{place.get('port')}/{place.get('db', 0)}"
         self._silent_until = 0.0
         self._seen = 0
-        self._items: dict[str, PutItem] = {}
-        self._withheld: frozenset[str] = frozenset()
+        self._said = NOTHING_SAID
 
     @cached_property
     def _writing(self) -> GroupWriter[Call, Any]:
@@ -209,18 +209,17 @@ class RedisState:
         body = msgspec.json.encode(item)
         await self._written(lambda pipe: pipe.eval(scripts.PUT, 1, PREFIX, item_id, body))
 
-    def withheld(self) -> frozenset[str]:
-        """Ids of what may not be shown."""
+    def said(self) -> Said:
+        """What was put of all items."""
         if found := self._read(scripts.PUTS_AFTER, self._seen):
-            for name, body in zip(found[1::3], found[2::3], strict=True):
-                self._items[name.decode()] = msgspec.json.decode(body, type=PutItem)
+            rows = zip(found[1::3], found[2::3], strict=True)
+            self._said = self._said.after([(name.decode(), read_item(body)) for name, body in rows])
             self._seen = int(found[-3])
-            self._withheld = frozenset(name for name, item in self._items.items() if item.is_withheld)
-        return self._withheld
+        return self._said
 
-    def withheld_before(self) -> frozenset[str]:
-        """What was withheld when that was last read."""
-        return self._withheld
+    def said_before(self) -> Said:
+        """What was known of it when it was last read."""
+        return self._said
 
     def how_to_go_on(self, after: int) -> str:
         """Numbers of a stream only grow."""

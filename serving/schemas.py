@@ -1,7 +1,7 @@
 """Requests and answers of the data plane: strict, unknown fields are refused by name."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,8 +14,6 @@ MAX_BASKET = 500
 MAX_RANKED = 1000
 MAX_QUERY = 256
 MAX_IDENTIFIER = 128
-
-T = TypeVar("T")
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
 Count = Annotated[int, Meta(ge=1, le=MAX_K, description="How many items to answer with.")]
@@ -31,6 +29,22 @@ Names = Annotated[
 ]
 
 
+MAX_PRICE = 1e6
+"""As much as the contract of ``events`` lets a shopper pay."""
+
+
+class PriceRange(Request, frozen=True):
+    """From the one price to the other, both in it."""
+
+    min: Annotated[float, Meta(ge=0, le=MAX_PRICE, description="In the shop's currency.")] = 0.0
+    max: Annotated[float, Meta(ge=0, le=MAX_PRICE, description="In the shop's currency.")] = MAX_PRICE
+
+    def __post_init__(self) -> None:
+        """Refuse a range that no price is in."""
+        if self.min > self.max:
+            raise ValueError(f"`min` is {self.min:g}, expected at most `max`, {self.max:g}")
+
+
 class Only(Request, frozen=True):
     """Which items may be in a list: of each attribute that is given, one of its names. The catalog's own words."""
 
@@ -38,10 +52,15 @@ class Only(Request, frozen=True):
     category: Annotated[Names | None, Meta(description="Second level of the catalog's tree.")] = None
     type: Annotated[Names | None, Meta(description="Third level.")] = None
     brand: Annotated[Names | None, Meta(description="The brand.")] = None
+    price: Annotated[
+        PriceRange | None,
+        Meta(description="By what was put last, else paid last. What has no known price is left out."),
+    ] = None
 
     def wanted(self) -> dict[str, tuple[str, ...]]:
-        """The attributes that are given."""
-        return {name: names for name in self.__struct_fields__ if (names := getattr(self, name)) is not None}
+        """The attributes that are given; the price is none of them."""
+        named = ((name, getattr(self, name)) for name in self.__struct_fields__ if name != "price")
+        return {name: names for name, names in named if names is not None}
 
 
 Excluded = Annotated[tuple[Identifier, ...], Meta(max_length=MAX_EXCLUDED, description="Items to leave out.")]
@@ -234,7 +253,7 @@ class PostedEvent(Request, frozen=True):
             raise ValueError(f"`item_id` is needed when event_type is {self.event_type}")
 
 
-class PutItem(Request, frozen=True):
+class PutItem(Request, frozen=True, omit_defaults=True):
     """What is so of an item from now on; it replaces all that was put before, so what is left out is as it was."""
 
     stock: Annotated[
@@ -242,6 +261,10 @@ class PutItem(Request, frozen=True):
         Meta(description="Pieces left; with 0 it is not shown. Not counted when left out."),
     ] = None
     hidden: Annotated[bool, Meta(description="Not shown, whatever is in stock.")] = False
+    price: Annotated[
+        Annotated[float, Meta(gt=0, le=MAX_PRICE)] | None,
+        Meta(description="In the shop's currency. What was paid last when left out."),
+    ] = None
 
     @property
     def is_withheld(self) -> bool:
@@ -344,51 +367,3 @@ class RefusalError(Exception):
     def __init__(self, status: int, error: str, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.status, self.error, self.message, self.retry_after = status, error, message, retry_after
-
-
-_decoders: dict[Any, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind)
-    for kind in (
-        RecommendationsRequest,
-        SimilarItemsRequest,
-        ComplementsRequest,
-        NewArrivalsRequest,
-        RankRequest,
-        SearchRequest,
-        PromotionsRequest,
-        PostedEvent,
-        list[PostedEvent],
-        PutItem,
-    )
-}
-
-
-def decode(body: bytes, kind: type[T]) -> T:
-    """Read a request body.
-
-    Raises:
-        RefusalError: 400, with the path of the field, what was expected and what was found.
-    """
-    try:
-        answer: T = _decoders[kind].decode(body)
-    except msgspec.ValidationError as error:
-        raise RefusalError(400, "invalid_request", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusalError(400, "malformed_json", f"The body is not JSON: {error}") from error
-    return answer
-
-
-def decode_events(body: bytes) -> list[PostedEvent]:
-    """Read one event or a list of them.
-
-    Raises:
-        RefusalError: 400 when malformed, 413 when there are more than ``MAX_BATCH``.
-    """
-    events = decode(body, list[PostedEvent]) if body.lstrip()[:1] == b"[" else [decode(body, PostedEvent)]
-    if len(events) > MAX_BATCH:
-        raise RefusalError(
-            413,
-            "batch_too_large",
-            f"Expected at most {MAX_BATCH} events in a batch, found {len(events)}; split it",
-        )
-    return events

@@ -24,6 +24,7 @@ from pipelines.domain import History
 from serving.group_commit import BUSY_SECONDS, GroupCommit, OverloadError, connect
 from serving.put_items import SCHEMA as PUT_ITEMS
 from serving.put_items import PutItems, put_item
+from serving.said import Said
 from serving.schemas import PutItem
 from serving.showings import SCHEMA as SHOWINGS
 from serving.showings import Shown, Wish, show
@@ -263,14 +264,14 @@ class SqliteState:
         """Replace what was said of an item."""
         await self._written(lambda: self._put.submit((item_id, item)))
 
-    def withheld(self) -> frozenset[str]:
-        """Ids of what may not be shown."""
+    def said(self) -> Said:
+        """What was put of all items."""
         with self._telling("what was put of items cannot be read"):
-            return self._items.withheld()
+            return self._items.said()
 
-    def withheld_before(self) -> frozenset[str]:
-        """What was withheld when that was last read."""
-        return self._items.withheld_before()
+    def said_before(self) -> Said:
+        """What was known of it when it was last read."""
+        return self._items.said_before()
 
     def how_to_go_on(self, after: int) -> str:
         """A command that renumbers the log."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain import History
+from serving.said import Said
 from serving.schemas import PutItem
 from serving.showings import Shown, Wish
 
@@ -178,11 +179,11 @@ class ShopperState(Protocol):
     async def put(self, item_id: str, item: PutItem) -> None:
         """Replace what was said of an item; returns once it is on disk."""
 
-    def withheld(self) -> frozenset[str]:
-        """Ids of what may not be shown: hidden, or out of stock. The same object as long as nothing changes."""
+    def said(self) -> Said:
+        """What was put of all items. The same object as long as nothing changes."""
 
-    def withheld_before(self) -> frozenset[str]:
-        """What was withheld when that was last read; never fails."""
+    def said_before(self) -> Said:
+        """What was known of it when it was last read; never fails."""
 
     def how_to_go_on(self, after: int) -> str:
         """What a person does so that this log goes on after number ``after`` of one that was lost."""

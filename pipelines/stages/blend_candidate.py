@@ -129,7 +129,8 @@ def _scored(
 
 
 def _parts(fold: str) -> Parts:
-    return Parts(Path("models/baselines") / fold, Path("models/sequence") / fold, ITEMS)
+    models, prices = Path("models"), Path("data/features") / fold / "item_prices.parquet"
+    return Parts(models / "baselines" / fold, models / "sequence" / fold, ITEMS, prices)
 
 
 def bundle_code(root: Path) -> dict[Path, Path]:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.recommender import Choice, Recommender
-from serving.schemas import Boost, Diversity, Only
+from serving.said import Said
+from serving.schemas import Boost, Diversity, Only, PriceRange
 from tests.serving.plane_under_test import Plane
 from tests.serving.tiny_bundle import (
     BRANDS,
@@ -20,7 +21,11 @@ from tests.serving.tiny_bundle import (
     tea_drinker,
 )
 
-RECOMMEND, SIMILAR = "/v1/recommendations", "/v1/similar-items"
+PUT_PRICES = {"20": 5.0, "40": 3.0, "strange": 3.0}
+"""Bread costs 5 from now on, and Apples, whose price nobody knew, 3."""
+COST = [1.5, 5.0, 3.0, 3.0, 8.0, 12.0]
+
+RECOMMEND, SIMILAR, SEARCH = "/v1/recommendations", "/v1/similar-items", "/v1/search"
 
 
 def listed(plane: Plane, path: str, **body: Any) -> list[str]:
@@ -64,6 +69,12 @@ def test_exclude__takes_ten_thousand_and_no_more(plane: Plane) -> None:
         ({"brand": [""]}, "$.only.brand"),
         ({"brand": ["x"] * 101}, "$.only.brand"),
         (["brand"], "$.only"),
+        ({"price": 5}, "$.only.price"),
+        ({"price": {"min": -0.01}}, "$.only.price.min"),
+        ({"price": {"max": 1000000.5}}, "$.only.price.max"),
+        ({"price": {"min": "1"}}, "$.only.price.min"),
+        ({"price": {"from": 1}}, "from"),
+        ({"price": {"min": 2, "max": 1}}, "`min` is 2, expected at most `max`, 1"),
     ],
 )
 def test_only__refuses_what_it_does_not_know(plane: Plane, only: Any, said: str) -> None:
@@ -71,6 +82,23 @@ def test_only__refuses_what_it_does_not_know(plane: Plane, only: Any, said: str)
         status, answer = plane.ask("POST", path, asked | {"only": only})
         assert status == 400
         assert said in answer["message"]
+
+
+def test_only__by_price_holds_what_costs_so_much_and_nothing_whose_price_is_not_known(plane: Plane) -> None:
+    for path, asked in (
+        (RECOMMEND, {"user_id": "1"}),
+        (RECOMMEND, {"items": ["strange"]}),
+        (SEARCH, {"query": "own"}),
+    ):
+        costs = {"price": {"min": 2.49, "max": 8}}
+        expected = {"20", "30"} if path == SEARCH else {"20", "30", "50"}
+        assert set(listed(plane, path, **asked, only=costs)) == expected
+    assert listed(plane, RECOMMEND, only={"price": {"max": 2.49}}) == ["10", "20"]
+    assert listed(plane, RECOMMEND, only={"price": {"min": 8}, "brand": ["Own"]}) == ["60"]
+    assert "40" not in listed(plane, RECOMMEND, only={"price": {}}), "nobody knows what Apples cost"
+    dear = {"only": {"price": {"min": 12}}, "factor": 2}
+    _, answer = plane.ask("POST", RECOMMEND, {"boost": [dear]})
+    assert answer["items"][-1]["score"] == pytest.approx(0.2), "Coffee has .1, and is boosted"
 
 
 def some(values: list[str | None]) -> st.SearchStrategy[tuple[str, ...] | None]:
@@ -87,6 +115,7 @@ def some(values: list[str | None]) -> st.SearchStrategy[tuple[str, ...] | None]:
     some([*BRANDS]),
     st.sampled_from([(), (Boost(Only(brand=("Own",)), 2.0), Boost(Only(department=("Drinks",)), 0.5))]),
     st.sampled_from([None, Diversity(same_type_limit=1), Diversity(repeat_limit=0)]),
+    st.sampled_from([None, PriceRange(), PriceRange(3.0), PriceRange(max=4.99), PriceRange(3.0, 8.0)]),
 )
 def test_choice__is_all_that_is_asked_for_at_once(
     recommender: Recommender,
@@ -97,9 +126,10 @@ def test_choice__is_all_that_is_asked_for_at_once(
     brand: tuple[str, ...] | None,
     boosts: tuple[Boost, ...],
     diversity: Diversity | None,
+    price: PriceRange | None,
 ) -> None:
-    only = Only(department=department, category=category, brand=brand)
-    choice = Choice(frozenset(withheld), only, exclude, boosts, diversity)
+    only = Only(department=department, category=category, brand=brand, price=price)
+    choice = Choice(Said(frozenset(withheld), PUT_PRICES), only, exclude, boosts, diversity)
     asked = [(department, DEPARTMENTS), (category, CATEGORIES), (brand, BRANDS)]
     left = {
         item_id
@@ -107,6 +137,7 @@ def test_choice__is_all_that_is_asked_for_at_once(
         if item_id not in withheld
         and item_id not in exclude
         and all(names is None or column[place] in names for names, column in asked)
+        and (price is None or price.min <= COST[place] <= price.max)
     }
     for history in (tea_drinker(), tea_drinker().empty("nobody")):
         found = [place.item_id for place in recommender.recommend(history, NOW, 6, choice).items]

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from serving import pages
+from serving.decoding import decode_events
 from serving.routes import ROUTES
-from serving.schemas import decode_events
 from tests.serving.plane_under_test import ADMIN_TOKEN, Plane
 
 

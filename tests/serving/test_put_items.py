@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,7 @@ from serving.state import ShopperState
 from tests.conftest import Place
 from tests.serving.conftest import on_each_store
 from tests.serving.plane_under_test import ADMIN_TOKEN, TOKEN, Plane, Starter, purchase
-from tests.serving.tiny_bundle import IDS, NOW, tea_drinker
+from tests.serving.tiny_bundle import IDS, NOW, tea_drinker, write_tiny_bundle
 
 ITEM = "/v1/items/50"
 
@@ -97,6 +98,43 @@ def test_put_item__holds_in_the_other_processes_of_a_home_at_once(start: Starter
 
 
 @on_each_store
+def test_put_item__its_price_holds_in_the_other_processes_at_once_and_after_a_kill(start: Starter) -> None:
+    def cheap(plane: Plane) -> list[str]:
+        _, answer = plane.ask("POST", "/v1/recommendations", {"only": {"price": {"max": 2.0}}})
+        return listed(answer)
+
+    first, second = start(), start()
+    first.wait()
+    second.wait()
+    assert cheap(second) == ["10"]
+    for price in (1.99, 2.01, 2.0):
+        assert first.put("40", price=price) == (200, {"request_id": ANY, "item_id": "40", "is_shown": True})
+        assert cheap(second) == (["10", "40"] if price <= 2 else ["10"])
+    first.put("10", price=2.5, stock=3)
+    assert cheap(second) == ["40"]
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
+    third = start()
+    third.wait()
+    assert cheap(third) == ["40"]
+    third.put("10", stock=3)
+    assert cheap(third) == cheap(second) == ["10", "40"], "what is left out is as it was"
+
+
+def test_put_item__a_bundle_from_before_there_were_prices_knows_those_alone_that_were_put(
+    start: Starter, tmp_path: Path
+) -> None:
+    write_tiny_bundle(tmp_path / "plane" / "bundle", prices=None)
+    plane = start(bundle=False)
+    plane.wait()
+    asked = {"only": {"price": {"min": 0}}}
+    assert listed(plane.ask("POST", "/v1/recommendations", asked)[1]) == []
+    plane.put("30", price=1)
+    assert listed(plane.ask("POST", "/v1/recommendations", asked)[1]) == ["30"]
+    assert "carries no prices" in plane.log
+
+
+@on_each_store
 def test_put_item__a_catalog_that_is_all_withheld_gives_empty_lists(start: Starter) -> None:
     plane = start()
     plane.wait()
@@ -121,6 +159,12 @@ def test_put_item__that_no_catalog_knows_is_kept_and_disturbs_nothing(start: Sta
         ('{"stock": -1}', "$.stock"),
         ('{"stock": 1.5}', "$.stock"),
         ('{"hidden": "yes"}', "$.hidden"),
+        ('{"price": 0}', "$.price"),
+        ('{"price": -1}', "$.price"),
+        ('{"price": "1"}', "$.price"),
+        ('{"price": 1000000.01}', "$.price"),
+        ('{"price": 1e999}', "out of range"),
+        ('{"price": NaN}', "not JSON"),
         ('{"colour": "red"}', "colour"),
         ("[]", "object"),
         ("", "not JSON"),
@@ -211,7 +255,7 @@ def test_recommender__no_list_of_any_kind_holds_what_is_withheld_and_none_is_sho
 
     asyncio.run(put_all())
     withheld = {name for name, item in said.items() if item.hidden or item.stock == 0}
-    kept = Choice(state.withheld())
+    kept = Choice(state.said())
     left = [item for item in IDS if item not in withheld]
     shoppers = [tea_drinker(), tea_drinker().empty("nobody")]
     for history in shoppers:
@@ -232,7 +276,7 @@ def test_recommender__that_fails_answers_by_popularity_without_what_is_withheld(
 
     monkeypatch.setattr(recommender._model, "recommend", fail)
     monkeypatch.setattr(recommender._model, "similar", fail)
-    kept = Choice(frozenset(["10", "30"]))
+    kept = Choice(Said(frozenset(["10", "30"])))
     assert [place.item_id for place in recommender.recommend(tea_drinker(), NOW, 3, kept).items] == [
         "20",
         "40",

@@ -88,7 +88,7 @@ def test_server__killed_and_started_again_has_all_that_was_acknowledged(
         log = state.posted(0, 100_000)
         kept = {row.event_id for row in log}
         bought = sum(len(state.history(f"shopper-{client}").items) for client in range(4))
-        hidden = state.withheld()
+        hidden = state.said().withheld
     assert len(acknowledged) > 20
     assert refused
     assert set(acknowledged) <= kept

@@ -46,7 +46,10 @@ redemptions = st.builds(
 events = purchases | redemptions
 lines = st.lists(st.tuples(moments, st.sampled_from(ITEMS)), max_size=4).map(lambda rows: sorted(set(rows)))
 appends = st.tuples(st.just("append"), st.lists(events, max_size=5))
-puts = st.tuples(st.just("put"), st.tuples(st.sampled_from(ITEMS), st.integers(0, 1)))
+items = st.builds(
+    PutItem, st.none() | st.integers(0, 1), st.booleans(), st.none() | st.sampled_from([0.5, 2.0])
+)
+puts = st.tuples(st.just("put"), st.tuples(st.sampled_from(ITEMS), items))
 refreshes = st.tuples(
     st.just("refresh"),
     st.tuples(
@@ -87,7 +90,7 @@ def act(state: ShopperState, name: str, said: Any) -> Any:
     if name == "append":
         return asyncio.run(state.append(said))
     if name == "put":
-        return asyncio.run(state.put(said[0], PutItem(stock=said[1])))
+        return asyncio.run(state.put(*said))
     if name == "show":
         return asyncio.run(state.show(said))
     landed, event_ids, judged, batches, redeemed = said
@@ -128,7 +131,7 @@ def seen(state: ShopperState) -> Any:
         state.fresh_event_ids(),
         log,
         state.refreshes(),
-        state.withheld(),
+        state.said(),
         counted(state),
     )
 
@@ -178,5 +181,5 @@ def test_stores__are_two_kinds(new_place: Callable[[], Any]) -> None:
     place = new_place()
     with closing(place.open()) as state:
         asyncio.run(state.put("10", PutItem(stock=0)))
-        assert state.withheld() == {"10"}
+        assert state.said().withheld == {"10"}
     assert place.path.exists() == (place.url == "")

@@ -16,6 +16,7 @@ TITLES = ["Milk", "Bread", "Eggs", "Apples", "Tea", "Coffee"]
 DEPARTMENTS = ["Chilled", "Bakery", "Chilled", "Fresh", "Drinks", "Drinks"]
 CATEGORIES = ["Dairy", "Bread", "Eggs", "Fruit", None, "Coffee"]
 BRANDS = ["National", "Own", "Own", None, "National", "Own"]
+PRICES = [1.5, 2.49, 3.0, float("nan"), 8.0, 12.0]
 NOW = 1_509_336_000_000_000  # 2017-10-30T04:00:00Z
 WEEK = 604_800_000_000
 DAY = WEEK // 7
@@ -50,7 +51,7 @@ SCENARIOS = {
 }
 
 
-def write_tiny_bundle(path: Path) -> str:
+def write_tiny_bundle(path: Path, prices: list[float] | None = PRICES) -> str:
     """Write it and return its sha256. Milk is most popular; Tea and Coffee go together."""
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "items.json", {"ids": IDS, "titles": TITLES})
@@ -61,6 +62,8 @@ def write_tiny_bundle(path: Path) -> str:
         " ".join(filter(None, parts)) for parts in zip(TITLES, DEPARTMENTS, CATEGORIES, BRANDS, strict=True)
     ]
     SearchIndex.of(texts).save(path / "search.npz")
+    if prices is not None:
+        write_arrays(path / "prices.npz", {"price": np.array(prices)})
     popularity = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
     about = {"reach": np.zeros(6, np.float32), "kind": np.zeros(6, np.int32), "sellable": np.ones(6, bool)}
     about["first_sold_us"] = NOW - np.array([400, 300, 20, 200, 10, 1], np.int64) * DAY

@@ -13,6 +13,7 @@ from pipelines.ranking.attributes import ATTRIBUTES, Attributes
 from pipelines.ranking.bundle import read_arrays, seal, write_arrays, write_json
 from pipelines.ranking.components import Component
 from pipelines.ranking.list_rules import NO_RULES, ListRules
+from pipelines.ranking.prices import PRICES
 from pipelines.tables import read_table
 from pipelines.text.search_index import SearchIndex
 
@@ -28,11 +29,13 @@ class Parts:
         baselines: Output of ``fit_baselines`` for the fold.
         sequence: Output of ``train_sequence`` for the fold.
         items: Parquet of the items contract.
+        prices: Parquet of the view ``item_prices`` of the fold.
     """
 
     baselines: Path
     sequence: Path
     items: Path
+    prices: Path
 
 
 def assemble(
@@ -68,6 +71,7 @@ def assemble(
     items = read_table(parts.items)
     write_json(out / "items.json", {"ids": item_ids.tolist(), "titles": _titles(items, item_ids)})
     _attributes(items, item_ids).save(out / "attributes.npz")
+    write_arrays(out / PRICES, {"price": _prices(read_table(parts.prices), item_ids)})
     SearchIndex.of(_texts(items, item_ids)).save(out / "search.npz")
     write_arrays(out / "popularity.npz", dict(zip(("scores", *ABOUT[1:]), about, strict=True)))
     for name in ("als.npz", "companions.npz", "markov.npz", "neighbours.npz"):
@@ -100,12 +104,17 @@ def _attributes(items: pa.Table, item_ids: np.ndarray) -> Attributes:
     return Attributes.of({name: _column(items, name, item_ids) for name in ATTRIBUTES})
 
 
+def _prices(prices: pa.Table, item_ids: np.ndarray) -> np.ndarray:
+    """What was paid last for one of each, NaN where nothing was; rounded, as it is a quotient of sums."""
+    return np.array(_column(prices, "price_last", item_ids), np.float64).round(4)
+
+
 def _texts(items: pa.Table, item_ids: np.ndarray) -> list[str]:
     columns = [_column(items, name, item_ids) for name in ("title", *ATTRIBUTES)]
     return [" ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
 
 
-def _column(items: pa.Table, name: str, item_ids: np.ndarray) -> list[str | None]:
+def _column(items: pa.Table, name: str, item_ids: np.ndarray) -> list[Any]:
     values = dict(zip(items["item_id"].to_pylist(), items[name].to_pylist(), strict=True))
     return [values.get(str(item_id)) for item_id in item_ids]
 
