@@ -329,7 +329,8 @@ class DataPlane:
             Impression(request_id, now, scenario, user_id, release, variant, ranked.source, item_ids)
         )
         self.metrics.answers.labels(ranked.source, variant).inc()
-        return RecommendationsAnswer(request_id, release, variant, ranked.source, model.named(ranked))
+        named = model.named(ranked, self._state.said_before())
+        return RecommendationsAnswer(request_id, release, variant, ranked.source, named)
 
 
 def _load(environment: Environment) -> tuple[Recommender | None, str]:

@@ -19,8 +19,9 @@ from pipelines.ranking.list_rules import ListRules
 from pipelines.ranking.new_arrivals import NewArrivals
 from pipelines.ranking.prices import Prices
 from pipelines.ranking.running_campaigns import RunningCampaigns
+from serving.new_items import NewItems
 from serving.said import NOTHING_SAID, Said
-from serving.schemas import Boost, Diversity, Only, RecommendedItem
+from serving.schemas import Boost, Diversity, Only, PutItem, RecommendedItem
 
 MOST_FILTERS = 256
 """Choices by attribute whose items are remembered; a shop's pages ask by few."""
@@ -76,6 +77,8 @@ class Recommender:
         self._model.popular(1)
         self._made_of: frozenset[str] = frozenset()
         self._shown: NDArray[np.bool_] | None = None
+        self._described = NOTHING_SAID.described
+        self._new = NewItems(self._model, self._described)
         self._named = lru_cache(MOST_FILTERS)(lambda only: self._model.only(only.wanted()))
         if not self._prices.are_known:
             logger.warning(
@@ -113,7 +116,10 @@ class Recommender:
         """Items that match a query, of those that may be chosen, in the order that suits a shopper."""
         allowed = self._allowed(choice)
         try:
-            return self._search.search(query, history, now, k, allowed)
+            ranked = self._search.search(query, history, now, k, allowed)
+            if not (new := self._new_items(choice)):
+                return ranked
+            return self._new.among_matches(ranked, query, k, new)
         except Exception:
             logger.exception("search failed; ordering by popularity")
             return self._search.search(query, History.empty(history.user_id), now, k, allowed)
@@ -122,7 +128,10 @@ class Recommender:
         """Items that are new in the shop and to a shopper, of those that may be chosen."""
         allowed = self._allowed(choice)
         try:
-            return self._arrivals.new_arrivals(history, now, k, allowed)
+            ranked = self._arrivals.new_arrivals(history, now, k, allowed)
+            if not (new := self._new_items(choice)):
+                return ranked
+            return self._new.among_arrivals(ranked, history, k, new)
         except Exception:
             logger.exception("new arrivals failed; ordering by popularity")
             return self._arrivals.new_arrivals(History.empty(history.user_id), now, k, allowed)
@@ -168,6 +177,15 @@ class Recommender:
             masks.append(self._model.without(choice.exclude))
         return np.logical_and.reduce(masks) if masks else None
 
+    def _new_items(self, choice: Choice) -> dict[str, PutItem]:
+        """Items that were put, that the bundle does not know and that may be chosen."""
+        described = choice.said.described
+        if self._described is not described:
+            self._described, self._new = described, NewItems(self._model, described)
+        if not self._new.items:
+            return {}
+        return self._new.that_may_be_shown(choice.said.withheld, choice.only, choice.exclude)
+
     def _only(self, only: Only, said: Said) -> NDArray[np.bool_]:
         if only.price is None:
             return self._named(only)
@@ -184,9 +202,15 @@ class Recommender:
         rules = None if asked is None else ListRules(asked.same_type_limit, asked.repeat_limit)
         return Wishes(np.multiply.reduce(factors) if factors else None, rules)
 
-    def named(self, ranked: RankedList) -> list[RecommendedItem]:
-        """A ranked list with titles, as an answer carries it."""
+    def named(self, ranked: RankedList, said: Said = NOTHING_SAID) -> list[RecommendedItem]:
+        """A ranked list with titles, as an answer carries it: the catalog's, else what was put."""
         return [
-            RecommendedItem(place.item_id, self._model.title(place.item_id), place.score, place.reason)
+            RecommendedItem(place.item_id, self._title(place.item_id, said), place.score, place.reason)
             for place in ranked.items
         ]
+
+    def _title(self, item_id: str, said: Said) -> str:
+        title = self._model.title(item_id)
+        if title == item_id and (put := said.described.get(item_id)) is not None:
+            return put.title or item_id
+        return title

@@ -184,7 +184,7 @@ ROUTES = (
     ),
     Route(
         "PUT", "/v1/items/{item_id}", "put_item",
-        "Say what is so of one item from the next answer on. What is hidden or out of stock is in no list of any kind.",
+        "Say what is so of one item, known or new, from the next answer on. What is hidden or sold out is in no list.",
         PutItem, PutItemAnswer,
         ({"stock": 0}, PutItemAnswer("6f1c2e", "1029743", is_shown=False)),
         {**_BODY_REFUSALS, 503: "It cannot be written; send the same again."},

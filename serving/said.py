@@ -28,10 +28,12 @@ class Said:
     Attributes:
         withheld: Ids of what may not be shown: hidden, or out of stock.
         prices: By item, where a price was put.
+        described: By item, where a title was put; what was put last stands last.
     """
 
     withheld: frozenset[str] = frozenset()
     prices: Mapping[str, float] = field(default_factory=dict)
+    described: Mapping[str, PutItem] = field(default_factory=dict)
 
     def after(self, puts: Puts) -> "Said":
         """The same with what was put since, of each item once."""
@@ -41,6 +43,7 @@ class Said:
         return Said(
             self.withheld if withheld == self.withheld else withheld,
             _with(self.prices, puts, lambda item: item.price),
+            _with(self.described, puts, lambda item: item if item.title is not None else None),
         )
 
 

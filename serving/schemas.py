@@ -24,9 +24,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every request body."""
 
 
-Names = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(min_length=1, max_length=100)
-]
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+Names = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=100)]
 
 
 MAX_PRICE = 1e6
@@ -265,6 +264,20 @@ class PutItem(Request, frozen=True, omit_defaults=True):
         Annotated[float, Meta(gt=0, le=MAX_PRICE)] | None,
         Meta(description="In the shop's currency. What was paid last when left out."),
     ] = None
+    title: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=512)] | None,
+        Meta(
+            description="With one, an item that no release knows yet is among the new arrivals and in searches."
+        ),
+    ] = None
+    department: Annotated[
+        Name | None, Meta(description="Of such an item; where the release knows one, its own words count.")
+    ] = None
+    category: Annotated[Name | None, Meta(description="The same.")] = None
+    type: Annotated[
+        Name | None, Meta(description="The same; shoppers who bought things of it see it first.")
+    ] = None
+    brand: Annotated[Name | None, Meta(description="The same.")] = None
 
     @property
     def is_withheld(self) -> bool:

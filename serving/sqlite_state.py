@@ -24,7 +24,7 @@ from pipelines.domain import History
 from serving.group_commit import BUSY_SECONDS, GroupCommit, OverloadError, connect
 from serving.put_items import SCHEMA as PUT_ITEMS
 from serving.put_items import PutItems, put_item
-from serving.said import Said
+from serving.said import NOTHING_SAID, Said
 from serving.schemas import PutItem
 from serving.showings import SCHEMA as SHOWINGS
 from serving.showings import Shown, Wish, show
@@ -271,7 +271,7 @@ class SqliteState:
 
     def said_before(self) -> Said:
         """What was known of it when it was last read."""
-        return self._items.said_before()
+        return self._items.said_before() if "_items" in self.__dict__ else NOTHING_SAID
 
     def how_to_go_on(self, after: int) -> str:
         """A command that renumbers the log."""

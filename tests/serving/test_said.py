@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from serving.said import NOTHING_SAID, Said, read_item
 from serving.schemas import PutItem
 
+titles = st.none() | st.sampled_from(["Tea", "茶"])
 prices = st.none() | st.sampled_from([1.0, 2.5])
 puts = st.dictionaries(
-    st.sampled_from("abc"), st.builds(PutItem, st.none() | st.integers(0, 1), st.booleans(), prices)
+    st.sampled_from("abc"), st.builds(PutItem, st.none() | st.integers(0, 1), st.booleans(), prices, titles)
 )
 
 
@@ -21,6 +22,8 @@ def test_after__is_the_last_word_on_each_item(groups: list[dict[str, PutItem]]) 
         last |= group
         assert said.withheld == {name for name, item in last.items() if item.hidden or item.stock == 0}
         assert said.prices == {name: item.price for name, item in last.items() if item.price is not None}
+        assert said.described == {name: item for name, item in last.items() if item.title is not None}
+        assert said.described != before.described or said.described is before.described
         assert said.withheld != before.withheld or said.withheld is before.withheld
         assert said.prices != before.prices or said.prices is before.prices
     assert Said() == NOTHING_SAID

@@ -47,7 +47,11 @@ events = purchases | redemptions
 lines = st.lists(st.tuples(moments, st.sampled_from(ITEMS)), max_size=4).map(lambda rows: sorted(set(rows)))
 appends = st.tuples(st.just("append"), st.lists(events, max_size=5))
 items = st.builds(
-    PutItem, st.none() | st.integers(0, 1), st.booleans(), st.none() | st.sampled_from([0.5, 2.0])
+    PutItem,
+    st.none() | st.integers(0, 1),
+    st.booleans(),
+    st.none() | st.sampled_from([0.5, 2.0]),
+    st.none() | st.just("茶"),
 )
 puts = st.tuples(st.just("put"), st.tuples(st.sampled_from(ITEMS), items))
 refreshes = st.tuples(
