@@ -1,4 +1,4 @@
-"""How well a basket is completed: half of each basket of the week is asked with, and the list should hold the other."""
+"""How well a basket is completed: a part of each basket of the week is asked with, the list should hold the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ Ranker = Callable[[str, Sequence[str], int], RankedList]
 
 
 @dataclass(frozen=True)
-class HalfBasket:
-    """A basket of ``LEAST_ITEMS`` or more, in drawn halves.
+class PartedBasket:
+    """A basket of ``LEAST_ITEMS`` or more, in two drawn parts.
 
     Attributes:
         user_id: Whose it was.
@@ -29,12 +29,13 @@ class HalfBasket:
     rest: frozenset[str]
 
 
-def halved(baskets: pa.Table, seed: int) -> list[HalfBasket]:
-    """Halves of each basket.
+def parted(baskets: pa.Table, seed: int, asking: int | None = None) -> list[PartedBasket]:
+    """Two parts of each basket.
 
     Args:
         baskets: Rows of ``user_id``, ``basket_id``, ``item_id``, sorted.
         seed: Of the drawing.
+        asking: How many items ask; half of the basket without.
     """
     whole: dict[tuple[str, str], list[str]] = {}
     columns = (baskets[name].to_pylist() for name in ("user_id", "basket_id", "item_id"))
@@ -45,27 +46,28 @@ def halved(baskets: pa.Table, seed: int) -> list[HalfBasket]:
     for (user_id, _), items in whole.items():
         if len(items) >= LEAST_ITEMS:
             drawn = [items[place] for place in generator.permutation(len(items))]
-            half = len(items) // 2
-            found.append(HalfBasket(user_id, tuple(drawn[:half]), frozenset(drawn[half:])))
+            count = asking or len(items) // 2
+            found.append(PartedBasket(user_id, tuple(drawn[:count]), frozenset(drawn[count:])))
     return found
 
 
 def measure_complements(
-    rankers: Mapping[str, Ranker], baskets: pa.Table, samples: int, seed: int
+    rankers: Mapping[str, Ranker], baskets: pa.Table, samples: int, seed: int, asking: int | None = None
 ) -> dict[str, object]:
-    """Recall in ten places of the other half, of as many as have room there; mean over baskets.
+    """Recall in ten places of the rest of each basket, of as many as have room there; mean over baskets.
 
     Args:
-        rankers: By name, asked with the shopper, the half basket and the number of places; the first is judged, and its
-            difference to each of the others is given.
-        baskets: As of :func:`halved`.
+        rankers: By name, asked with the shopper, the part that asks and the number of places; the first is judged, and
+            its difference to each of the others is given.
+        baskets: As of :func:`parted`.
         samples: Of the bootstrap over households, whose baskets are alike.
         seed: Of drawing and bootstrap.
+        asking: As of :func:`parted`.
 
     Returns:
         ``baskets``, and ``recall_at_10`` of each ranker with its 95 % interval; only ``baskets`` where there are none.
     """
-    questions = halved(baskets, seed)
+    questions = parted(baskets, seed, asking)
     if not questions:
         return {"baskets": 0}
     recall = {

@@ -22,6 +22,7 @@ from pipelines.tables import read_table
 POPULARITY = "popularity"
 ASKED = {
     "complements": ("baskets", "half of each basket and whose it is ask for the other half"),
+    "similar_items": ("baskets", "one item of each basket asks for the others"),
     "rank": ("lists", "lists of a shop's own in a shopper's order"),
     "new_arrivals": ("households", "what is new to the shop and to the household, among what it bought"),
     "search": ("searches", "the words of its type look for what was bought"),
@@ -58,6 +59,7 @@ def measure_scenarios(
     drawing = params.bootstrap_samples, params.seed
     return {
         "complements": _complements(model, fold, asked, moment.at_us, *drawing),
+        "similar_items": _similar_items(model, fold, *drawing),
         "rank": _shop_lists(model, asked, moment.at_us, truth, *drawing),
         "new_arrivals": _new_arrivals(model, asked, moment.at_us, truth, *drawing),
         "search": _searches(ItemSearch.load(bundle, model), asked, moment.at_us, truth, *drawing),
@@ -94,6 +96,15 @@ def _complements(
         POPULARITY: lambda _, half, k: model.popular(k, model.without(half)),
     }
     return measure_complements(rankers, baskets, samples, seed)
+
+
+def _similar_items(model: BlendedRecommender, fold: str, samples: int, seed: int) -> dict[str, object]:
+    baskets = read_table(Path("data/split") / f"{fold}_baskets.parquet")
+    rankers = {
+        "similar_items": lambda _, one, k: model.similar(one[0], k),
+        POPULARITY: lambda _, one, k: model.popular(k, model.without(one)),
+    }
+    return measure_complements(rankers, baskets, samples, seed, asking=1)
 
 
 def _shop_lists(

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.domain import RankedList, Recommendation
-from pipelines.evaluation.complements import halved, measure_complements
+from pipelines.evaluation.complements import measure_complements, parted
 
 
 def table(*rows: tuple[str, str, str]) -> pa.Table:
@@ -23,14 +23,25 @@ def listed(*items: str) -> RankedList:
     return RankedList("test", tuple(Recommendation(item, 1.0, "") for item in items))
 
 
-def test_halved__of_each_basket_of_four_or_more_and_the_same_each_time() -> None:
+def test_halves__of_each_basket_of_four_or_more_and_the_same_each_time() -> None:
     baskets = table(*FOUR, *FIVE, *SMALL)
-    one, other = halved(baskets, 7)
+    one, other = parted(baskets, 7)
     assert (len(one.asked), len(one.rest), len(other.asked), len(other.rest)) == (2, 2, 2, 3)
     assert {*one.asked} | one.rest == set("abcd")
     assert not {*other.asked} & other.rest
-    assert halved(baskets, 7) == [one, other]
-    assert any(halved(baskets, seed) != [one, other] for seed in range(5))
+    assert parted(baskets, 7) == [one, other]
+    assert any(parted(baskets, seed) != [one, other] for seed in range(5))
+
+
+def test_parted__one_item_asks_for_all_others() -> None:
+    one, other = parted(table(*FOUR, *FIVE, *SMALL), 7, asking=1)
+    assert [(len(part.asked), len(part.rest)) for part in (one, other)] == [(1, 3), (1, 4)]
+    assert {*one.asked} | one.rest == set("abcd")
+    asked: list[int] = []
+    measure_complements(
+        {"seen": lambda _, part, k: asked.append(len(part)) or listed()}, table(*FIVE), 200, 7, asking=1
+    )
+    assert asked == [1]
 
 
 def test_measure__by_hand_over_baskets_and_resampled_over_households() -> None:
