@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.recommender import Choice, Recommender
+from serving.said import Said
 from serving.schemas import PutItem
 from serving.state import ShopperState
 from tests.conftest import Place
