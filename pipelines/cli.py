@@ -24,6 +24,7 @@ from pipelines.commands import (
     recommend,
     releases,
     run,
+    smoke,
     source,
     source_example,
     stack,
@@ -55,6 +56,7 @@ app.command()(train.train)
 app.command()(tune.tune)
 app.command()(recommend.recommend)
 app.command()(doctor.doctor)
+app.command()(smoke.smoke)
 app.command()(garbage.gc)
 app.command()(backup.backup)
 app.command()(backup.restore)

@@ -22,6 +22,8 @@ IMAGE_ENVIRONMENT = {
     # Who can reach a container is not known here: it says who may ask.
     "SHOPLOOP_OPEN_SCOPES": "none",
     "BENTOML_DO_NOT_TRACK": "True",
+    # What the image installs, it installs once: the unpacked packages need not lie there a second time.
+    "UV_NO_CACHE": "1",
 }
 
 

@@ -67,7 +67,7 @@ class BentoOnTrial:
         self.port, own_port = free_ports(2)
         self._log = (folder / "bento.log").open("wb")
         self._connection: http.client.HTTPConnection | None = None
-        self._admin = secrets.token_urlsafe()
+        self.admin_token = secrets.token_urlsafe()
         self.peak_memory_mib = 0.0
         command = [
             sys.executable,
@@ -104,7 +104,7 @@ class BentoOnTrial:
             "SHOPLOOP_RELEASE_ID": "rehearsal",
             "SHOPLOOP_VARIANT": "rehearsal",
             "SHOPLOOP_OPEN_SCOPES": "read,events",
-            "SHOPLOOP_ADMIN_TOKEN": self._admin,
+            "SHOPLOOP_ADMIN_TOKEN": self.admin_token,
         }
 
     def wait_ready(self, seconds: float) -> float:
@@ -141,7 +141,7 @@ class BentoOnTrial:
         if self._connection is None:
             self._connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=10)
         content = json.dumps(body) if body is not None else None
-        self._connection.request(method, path, content, {"Authorization": f"Bearer {self._admin}"})
+        self._connection.request(method, path, content, {"Authorization": f"Bearer {self.admin_token}"})
         answer = self._connection.getresponse()
         said = json.loads(answer.read())
         return answer.status, said if isinstance(said, dict) else {}

@@ -3,6 +3,8 @@
 Runs where SHOPLOOP_TEST_IMAGE=1 says that buildah and an image ``python:<version>-slim`` are there, as in
 
     SHOPLOOP_TEST_IMAGE=1 STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot pytest tests/serving/test_image.py
+
+SHOPLOOP_TEST_BUNDLE names a bundle of a run to build it of; a tiny one is made otherwise.
 """
 
 import os
@@ -11,14 +13,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
-from pipelines.releases.rehearsal import free_ports
-from tests.serving.plane_under_test import CHECKOUT, Plane
-from tests.serving.tiny_bundle import write_tiny_bundle
+from pipelines.releases.rehearsal import BentoOnTrial, free_ports, set_clock
+from pipelines.smoke import FIRST, READING, WRITING, Finding, smoke
+from tests.serving.plane_under_test import ADMIN_TOKEN, CHECKOUT, Plane
+from tests.serving.tiny_bundle import NOW, write_tiny_bundle
 
 pytestmark = pytest.mark.skipif(
     not (os.environ.get("SHOPLOOP_TEST_IMAGE") and shutil.which("buildah")),
@@ -41,14 +46,40 @@ def run(*command: str, **options: object) -> str:
     return str(done.stdout)
 
 
+@dataclass(frozen=True)
+class Built:
+    """A Bento in a store of its own."""
+
+    tag: str
+    home: Path
+
+
 @pytest.fixture(scope="module")
-def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A container of the image, not started."""
+def bento(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The Bento that the image is built of."""
     folder = tmp_path_factory.mktemp("image")
-    write_tiny_bundle(folder / "bundle")
-    tag = run(sys.executable, "-c", BUILD, str(folder / "bundle"), str(folder / "bentoml")).strip()
-    environment = dict(os.environ) | {"BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
-    command = (sys.executable, "-m", "bentoml", "containerize", tag, "--backend", "buildah", "-t", IMAGE)
+    bundle = Path(os.environ.get("SHOPLOOP_TEST_BUNDLE") or folder / "bundle")
+    if not bundle.exists():
+        write_tiny_bundle(bundle)
+    tag = run(sys.executable, "-c", BUILD, str(bundle), str(folder / "bentoml")).strip().splitlines()[-1]
+    return Built(tag, folder / "bentoml")
+
+
+@pytest.fixture(scope="module")
+def container(bento: Built) -> Iterator[str]:
+    """A container of the image, not started."""
+    environment = dict(os.environ) | {"BENTOML_HOME": str(bento.home), "BENTOML_DO_NOT_TRACK": "True"}
+    command = (
+        sys.executable,
+        "-m",
+        "bentoml",
+        "containerize",
+        bento.tag,
+        "--backend",
+        "buildah",
+        "-t",
+        IMAGE,
+    )
     run(*command, env=environment)
     name = run("buildah", "from", "--pull-never", IMAGE).strip()
     yield name
@@ -69,11 +100,27 @@ def test_image__holds_no_training_library(container: str) -> None:
     assert run("buildah", "run", container, "--", "/app/.venv/bin/python", "-c", LOOK).strip() == "[]"
 
 
-def test_image__serves_recommendations(container: str, tmp_path: Path) -> None:
+def test_bento__passes_the_smoke_test_as_a_process(bento: Built, tmp_path: Path) -> None:
+    name, version = bento.tag.split(":")
+    trial = BentoOnTrial(bento.home / "bentos" / name / version, tmp_path, bento.home)
+    try:
+        set_clock(tmp_path, NOW)
+        trial.wait_ready(90)
+        assert _faults(trial.port, trial.admin_token) == []
+    finally:
+        assert trial.stop() == 0
+
+
+def test_image__passes_the_same_smoke_test(container: str, tmp_path: Path) -> None:
     # chroot isolation shares the host's network: 3000 as shipped when it is free, else another.
     busy = Plane(None, tmp_path, 3000)  # type: ignore[arg-type]
     ports = [] if _refuses(busy) else [f"SHOPLOOP_DATA_PORT={free_ports(1)[0]}"]
-    settings = [f"BENTOML_PORT={free_ports(1)[0]}", "SHOPLOOP_OPEN_SCOPES=read,events", *ports]
+    settings = [
+        f"BENTOML_PORT={free_ports(1)[0]}",
+        "SHOPLOOP_OPEN_SCOPES=read,events",
+        f"SHOPLOOP_ADMIN_TOKEN={ADMIN_TOKEN}",
+        *ports,
+    ]
     command = [
         "buildah",
         "run",
@@ -91,8 +138,7 @@ def test_image__serves_recommendations(container: str, tmp_path: Path) -> None:
     plane = Plane(process, tmp_path, int(ports[0].split("=")[1]) if ports else 3000)
     try:
         plane.wait(seconds=90)
-        answer = plane.recommend("nobody", k=2)
-        assert [item["title"] for item in answer["items"]] == ["Milk", "Bread"]
+        assert _faults(plane.port, ADMIN_TOKEN) == []
     finally:
         # buildah kills what it runs; an engine sends SIGTERM to the first process, as is done here.
         for member in psutil.Process(process.pid).children(recursive=True):
@@ -101,6 +147,13 @@ def test_image__serves_recommendations(container: str, tmp_path: Path) -> None:
                 break
         process.wait(60)
     assert _refuses(plane)
+
+
+def _faults(port: int, key: str) -> list[Finding]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
+        found = smoke(http, key, writes=True)
+    assert len(found) == len([*FIRST, *WRITING, *READING]), found
+    return [one for one in found if one.fault]
 
 
 def _refuses(plane: Plane) -> bool:
