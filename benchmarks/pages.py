@@ -14,6 +14,7 @@ from benchmarks import promotions_page as promotions
 from benchmarks import reproduce_page as reproduce
 from benchmarks import soak_page as soak
 from benchmarks import training_speed_page as training_speed
+from benchmarks.encoder import page as encoder
 from benchmarks.features import page as features
 from benchmarks.gate_mutation import page as gate_mutation
 from benchmarks.live_weeks import page as live_weeks
@@ -52,6 +53,7 @@ class Page(Protocol):
 
 PAGES: Mapping[str, Page] = {
     "embedding_update": embedding_update,
+    "encoder": encoder,
     "features": features,
     "gate_mutation": gate_mutation,
     "live_weeks": live_weeks,
