@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks import embedding_update_page as embedding_update
+from benchmarks import item_index_page as item_index
 from benchmarks import promotions_page as promotions
 from benchmarks import reproduce_page as reproduce
 from benchmarks import soak_page as soak
@@ -56,6 +57,7 @@ PAGES: Mapping[str, Page] = {
     "encoder": encoder,
     "features": features,
     "gate_mutation": gate_mutation,
+    "item_index": item_index,
     "live_weeks": live_weeks,
     "next_basket": next_basket,
     "peers.rectools": rectools,
