@@ -2,8 +2,9 @@
 
 Which twenty items of a catalog have the largest inner product with a shopper's vector? Asked of all items (NumPy, as
 serving does), and of graphs of neighbours (HNSW: Malkov and Yashunin 2018) that usearch and faiss build; both libraries
-are installed by ``uv pip install usearch faiss-cpu``. Vectors of items are those of a run's trained network; larger catalogs are made of sampled rows with noise. How widely a graph is
-searched is chosen on one half of the shoppers; recall and speed are those on the other half.
+are installed by ``uv pip install usearch faiss-cpu``. Vectors of items are those of a run's trained network; larger
+catalogs are made of sampled rows with noise. How widely a graph is searched is chosen on one half of the shoppers;
+recall and speed are those on the other half.
 """
 
 import argparse
