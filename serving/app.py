@@ -16,7 +16,13 @@ from serving.environment import Environment
 from serving.keys import Keys, open_scopes, own_tokens
 from serving.plane import DataPlane, new_request_id
 from serving.routes import ROUTES, Route
-from serving.schemas import MAX_BODY_BYTES, ErrorAnswer, RefusalError
+from serving.schemas import (
+    MAX_BODY_BYTES,
+    ErrorAnswer,
+    PromotionsAnswer,
+    RecommendationsAnswer,
+    RefusalError,
+)
 from serving.turns import ShedError, Turns
 
 Message = MutableMapping[str, Any]
@@ -27,18 +33,20 @@ BODY_SECONDS = 20
 MAX_DISCARDED = 64 << 20  # read and thrown away after a refusal, so that the sender can read the answer
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 JSON_TYPE = b"application/json"
+LISTS = (RecommendationsAnswer, PromotionsAnswer)
 
 logger = logging.getLogger("serving")
 encoder = msgspec.json.Encoder()
 
 
 class Answer(NamedTuple):
-    """What is sent; ``retry_after`` in seconds, 0 for none."""
+    """What is sent; ``retry_after`` in seconds, 0 for none; step of the fallback chain and variant of a list."""
 
     status: int
     kind: bytes
     body: bytes
     retry_after: float = 0.0
+    made_by: tuple[str, str] | None = None
 
 
 class DisconnectError(Exception):
@@ -100,8 +108,11 @@ class App:
             return
         extra = self._extra_headers(path, answer.status, answer.retry_after)
         await _send(send, answer.status, answer.kind, answer.body, request_id, extra)
-        self._plane.metrics.requests.labels(path, answer.status).inc()
-        self._plane.metrics.seconds.labels(path).observe(time.perf_counter() - started)
+        metrics, seconds = self._plane.metrics, time.perf_counter() - started
+        metrics.requests.labels(path, answer.status).inc()
+        metrics.seconds.labels(path).observe(seconds)
+        if answer.made_by:
+            metrics.answer_seconds.labels(path, *answer.made_by).observe(seconds)
 
     def _extra_headers(self, path: str, status: int, retry_after: float) -> list[tuple[bytes, bytes]]:
         extra = [(b"connection", b"close")] if self._draining else []
@@ -141,7 +152,8 @@ class App:
             return Answer(500, JSON_TYPE, encoder.encode(answer))
         if isinstance(answer, bytes):
             return Answer(200, route.kind, answer)
-        return Answer(200, JSON_TYPE, encoder.encode(answer))
+        made_by = (answer.source, answer.variant) if isinstance(answer, LISTS) else None
+        return Answer(200, JSON_TYPE, encoder.encode(answer), made_by=made_by)
 
     def _known_path(self, asked: str) -> tuple[str, list[str]]:
         """The path of a route, and what the request names by it; ``unknown`` for any other."""

@@ -63,6 +63,7 @@ class GroupWriter(Generic[Item, Result]):
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._write, self._linger, self._max_waiting = write, linger, max_waiting
+        self._under_way = 0
         self._queue: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
@@ -79,6 +80,11 @@ class GroupWriter(Generic[Item, Result]):
         self._queue.put((item, future))
         return future
 
+    @property
+    def waiting(self) -> int:
+        """Items that are not on disk yet, those being written counted in."""
+        return self._queue.qsize() + self._under_way
+
     def close(self) -> None:
         """Write what waits, then stop."""
         self._queue.put(None)
@@ -86,10 +92,13 @@ class GroupWriter(Generic[Item, Result]):
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
+            self._under_way = 1
             if self._linger:
                 time.sleep(self._linger)
             group, closing = self._gather(first)
+            self._under_way = len(group)
             self._write_group(group)
+            self._under_way = 0
             if closing:
                 return
 

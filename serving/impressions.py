@@ -60,6 +60,11 @@ class ImpressionLog:
     def _count(self, written: Future[None]) -> None:
         self.lost += written.exception() is not None
 
+    @property
+    def waiting(self) -> int:
+        """How many are not on disk yet."""
+        return self._writer.waiting
+
     def close(self) -> None:
         """Write what waits."""
         self._writer.close()

@@ -14,7 +14,7 @@ from serving.decoding import decode, decode_events
 from serving.environment import Environment
 from serving.event_log import read_log, read_query
 from serving.impressions import Impression, ImpressionLog
-from serving.metrics import Metrics
+from serving.metrics import Metrics, read_progress
 from serving.mirror import Mirror
 from serving.promotions import no_holdout, nothing_to_show, promotion
 from serving.recommender import Choice, Recommender
@@ -237,10 +237,15 @@ class DataPlane:
         return HealthAnswer("ready", self._environment.release_id)
 
     async def exposition(self, _: bytes, __: str) -> bytes:
-        """Prometheus metrics."""
-        self.metrics.impressions_lost.set(self._impressions.lost)
-        self.metrics.served_features_lost.set(self._served.lost)
-        return self.metrics.exposition()
+        """Prometheus metrics; the state is read in a thread, since the loop has requests to answer."""
+        told, model = self.metrics, self._recommender
+        progress = await asyncio.to_thread(read_progress, self._state)
+        told.note_ages(self._clock.now(), model.manifest if model else {}, progress)
+        told.note_release(self._environment.release_id, self._variant(), model.sha256 if model else "")
+        told.note_logs(events=self._state, impressions=self._impressions, served_features=self._served)
+        told.impressions_lost.set(self._impressions.lost)
+        told.served_features_lost.set(self._served.lost)
+        return told.exposition()
 
     def _model(self) -> Recommender:
         if self._recommender is None:

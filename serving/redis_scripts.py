@@ -173,3 +173,10 @@ REFRESHES = """
 return {redis.call('HGETALL', KEYS[1] .. 'refreshes'), redis.call('HGETALL', KEYS[1] .. 'landed_batches')}
 """
 """Refreshes by number, and batches with the first refresh that held them."""
+
+PROGRESS = """
+local p = KEYS[1]
+local newest = redis.call('GET', p .. 'refresh') or '0'
+return {redis.call('HGET', p .. 'refreshes', newest), redis.call('GET', p .. 'seq')}
+"""
+"""The newest refresh, end of the log."""

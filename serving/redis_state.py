@@ -35,6 +35,7 @@ from serving.state import (
     Known,
     LoggedEvent,
     PostedRow,
+    Progress,
     Redemption,
     Refresh,
     StateError,
@@ -203,6 +204,17 @@ class RedisState:
         """Last sequence number of the log."""
         with self._telling("the event log cannot be read"):
             return int(self._writer.get(f"{PREFIX}seq") or 0)
+
+    def progress(self) -> Progress:
+        """How far landing has come."""
+        row, posted = self._read(scripts.PROGRESS, "")
+        newest = json.loads(row) if row else {"at_us": 0, "judged_through": 0}
+        return Progress(newest["at_us"], max(int(posted or 0) - newest["judged_through"], 0))
+
+    @property
+    def waiting(self) -> int:
+        """Posted batches that are not on disk yet."""
+        return self._writing.waiting
 
     async def put(self, item_id: str, item: PutItem) -> None:
         """Replace what was said of an item."""

@@ -34,6 +34,7 @@ from serving.state import (
     Known,
     LoggedEvent,
     PostedRow,
+    Progress,
     Redemption,
     Refresh,
     StateError,
@@ -259,6 +260,21 @@ class SqliteState:
                 connection.execute("SELECT max(seq) FROM posted_events").fetchone()[0] if connection else 0
             )
         return found or 0
+
+    def progress(self) -> Progress:
+        """How far landing has come."""
+        query = (
+            "SELECT coalesce(max(at_us), 0), coalesce(max(judged_through), 0) FROM refreshes"
+            " WHERE seq = (SELECT max(seq) FROM refreshes)"
+        )
+        with self._reading("refreshes", "cannot be read") as connection:
+            landed_at, judged = connection.execute(query).fetchone() if connection else (0, 0)
+        return Progress(landed_at, max(self.posted_through() - judged, 0))
+
+    @property
+    def waiting(self) -> int:
+        """Posted batches that are not on disk yet."""
+        return self._log.waiting
 
     async def put(self, item_id: str, item: PutItem) -> None:
         """Replace what was said of an item."""

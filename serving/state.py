@@ -45,6 +45,19 @@ class Refresh:
     judged_through: int
 
 
+class Progress(NamedTuple):
+    """How far landing has come.
+
+    Attributes:
+        landed_at_us: The moment as known at which the newest histories were made, microseconds since the epoch (UTC); 0
+            before the first.
+        behind: Posted events that were neither accepted nor quarantined then.
+    """
+
+    landed_at_us: int
+    behind: int
+
+
 @dataclass(frozen=True)
 class Known:
     """A history, and which state it was read from: the same can be built again from what landed and was posted.
@@ -175,6 +188,13 @@ class ShopperState(Protocol):
 
     def posted_through(self) -> int:
         """Last sequence number of the log, 0 before the first."""
+
+    def progress(self) -> Progress:
+        """How far landing has come; may be called in any thread."""
+
+    @property
+    def waiting(self) -> int:
+        """Posted batches that are not on disk yet; never fails."""
 
     async def put(self, item_id: str, item: PutItem) -> None:
         """Replace what was said of an item; returns once it is on disk."""

@@ -63,6 +63,7 @@ def main() -> None:
             PROMOTIONS,
             everything.promotions.limits(),
         ),
+        fitted_through_us=folds["holdout"].at_us,
     )
     print(f"candidate {sha256[:12]}, fitted through week {fitted_through}", flush=True)
 

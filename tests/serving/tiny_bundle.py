@@ -82,7 +82,16 @@ def write_tiny_bundle(path: Path, prices: list[float] | None = PRICES) -> str:
         {"system": "personal_frequency_decayed", "scale": "share", "weight": 2.0},
     ]
     write_json(path / "promotions.json", PROMOTIONS)
-    return seal(path, {"format": 1, "week": 44, "blends": {"blend": blend}, **SCENARIOS})
+    return seal(
+        path,
+        {
+            "format": 1,
+            "week": 44,
+            "fitted_through_us": NOW - 3 * DAY,
+            "blends": {"blend": blend},
+            **SCENARIOS,
+        },
+    )
 
 
 def tea_drinker(user_id: str = "1") -> History:

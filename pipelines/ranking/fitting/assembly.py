@@ -48,6 +48,7 @@ def assemble(
     contracts: Mapping[str, int] | None = None,
     scenarios: Mapping[str, Mapping[str, float]] | None = None,
     promotions: Mapping[str, Any] | None = None,
+    fitted_through_us: int | None = None,
 ) -> str:
     """Write and seal a bundle.
 
@@ -61,6 +62,7 @@ def assemble(
         contracts: Version of the contract of each data set that it was learned under.
         scenarios: What ``search`` and ``new_arrivals`` go by; a bundle without it cannot be served.
         promotions: Campaigns and the model of responses to them; a bundle without it cannot be served either.
+        fitted_through_us: Moment at which what it has seen ends, microseconds since the epoch (UTC).
 
     Returns:
         The bundle's sha256.
@@ -87,6 +89,7 @@ def assemble(
         {
             "format": FORMAT,
             "fitted_through_week": fitted_through_week,
+            "fitted_through_us": fitted_through_us,
             "blends": _rows(blends),
             "rules": asdict(rules),
             "contracts": dict(contracts or {}),
