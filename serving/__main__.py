@@ -13,6 +13,7 @@ from serving import one_thread  # noqa: F401  before what imports NumPy
 from serving.app import App
 from serving.environment import Environment, read_environment
 from serving.lifetime import die_with_parent
+from serving.logs import GRANIAN, start_logging
 from serving.processes import Processes
 
 DRAIN_SECONDS = 1.0
@@ -33,6 +34,7 @@ async def serve(environment: Environment) -> bool:
         http=HTTPModes.http1,
         websockets=False,
         backlog=1024,
+        log_dictconfig=GRANIAN,
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,12 +52,17 @@ async def serve(environment: Environment) -> bool:
 def main(module: str = "serving") -> int:
     """Run the server and return its exit code; ``module`` is what further processes run."""
     die_with_parent(int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    environment = read_environment()
-    if environment.processes > 1:
-        return Processes(environment.processes, module).run()
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return 0 if runner.run(serve(environment)) else 1
+    start_logging("text")
+    try:
+        environment = read_environment()
+        start_logging(environment.log_format)
+        if environment.processes > 1:
+            return Processes(environment.processes, module).run()
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return 0 if runner.run(serve(environment)) else 1
+    except Exception as error:
+        logging.getLogger("serving").critical("the data plane ends: %s", error, exc_info=error)
+        return 1
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

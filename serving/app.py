@@ -14,6 +14,7 @@ import msgspec
 from serving import pages
 from serving.environment import Environment
 from serving.keys import Keys, open_scopes, own_tokens
+from serving.logs import ASKED, Asked
 from serving.plane import DataPlane, new_request_id
 from serving.routes import ROUTES, Route
 from serving.schemas import (
@@ -89,7 +90,7 @@ class App:
         try:
             self._plane = DataPlane(self._environment)
         except Exception as error:
-            logger.exception("the data plane cannot start")
+            logger.exception("the data plane cannot start: %s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -102,6 +103,7 @@ class App:
         started = time.perf_counter()
         request_id = _request_id(scope)
         path, named = self._known_path(scope["path"])
+        ASKED.set(Asked(request_id, path))
         try:
             answer = await self._respond(self._plane, scope, receive, request_id, path, named)
         except DisconnectError:
@@ -113,6 +115,9 @@ class App:
         metrics.seconds.labels(path).observe(seconds)
         if answer.made_by:
             metrics.answer_seconds.labels(path, *answer.made_by).observe(seconds)
+        if self._environment.log_requests:
+            facts = {"status": answer.status, "seconds": round(seconds, 6)}
+            logger.info("answered %d in %.1f ms", answer.status, 1000 * seconds, extra=facts)
 
     def _extra_headers(self, path: str, status: int, retry_after: float) -> list[tuple[bytes, bytes]]:
         extra = [(b"connection", b"close")] if self._draining else []
@@ -147,7 +152,7 @@ class App:
         except DisconnectError:
             raise
         except Exception:
-            logger.exception("request %s failed", request_id)
+            logger.exception("the request failed")
             answer = ErrorAnswer("internal_error", "This is a defect; the log has the request id", request_id)
             return Answer(500, JSON_TYPE, encoder.encode(answer))
         if isinstance(answer, bytes):

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from serving.logs import LogFormat
+
 SOURCE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -35,6 +37,8 @@ class Environment(msgspec.Struct, frozen=True):
         most_waiting: Requests for lists that may wait, of which one is worked on; more are refused with 429.
         longest_wait_ms: Fewer may wait where, by what lists took of late, the last one would wait longer for long.
         processes: That answer on the port, each with the model in memory; one a core makes full use of a machine.
+        log_format: ``text``, or ``json`` for one object a line.
+        log_requests: Log a line for each request, which costs time.
     """
 
     data_host: str = "127.0.0.1"
@@ -57,6 +61,8 @@ class Environment(msgspec.Struct, frozen=True):
     most_waiting: Annotated[int, Meta(ge=1)] = 256
     longest_wait_ms: Annotated[float, Meta(gt=0)] = 50
     processes: Annotated[int, Meta(ge=1, le=64)] = 1
+    log_format: LogFormat = "text"
+    log_requests: bool = False
 
     def __post_init__(self) -> None:
         """Refuse to open what must stay closed: it changes what shoppers see, or tells what they did."""

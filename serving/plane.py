@@ -278,7 +278,7 @@ class DataPlane:
         try:
             return self._state.said()
         except UNREADABLE as error:
-            logger.error("items cannot be read, going by what was known of them: %s", error)
+            logger.error("items cannot be read, going by what was known of them: %s", _words(error))
             self.metrics.state_errors.inc()
             return self._state.said_before()
 
@@ -304,7 +304,7 @@ class DataPlane:
             return Known.unread(user_id)
 
     def _note_unreadable(self, error: Exception) -> None:
-        logger.error("shopper state cannot be read, answering without history: %s", error)
+        logger.error("shopper state cannot be read, answering without history: %s", _words(error))
         self.metrics.state_errors.inc()
 
     def _observed(
@@ -336,6 +336,11 @@ class DataPlane:
         self.metrics.answers.labels(ranked.source, variant).inc()
         named = model.named(ranked, self._state.said_before())
         return RecommendationsAnswer(request_id, release, variant, ranked.source, named)
+
+
+def _words(error: Exception) -> str:
+    """A store words its errors for the log; others may quote what it holds of a shopper."""
+    return str(error) if isinstance(error, StateError) else type(error).__name__
 
 
 def _load(environment: Environment) -> tuple[Recommender | None, str]:
