@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,9 @@ from serving.schemas import (
     RefusalError,
 )
 from serving.turns import ShedError, Turns
+
+if TYPE_CHECKING:
+    from serving.traces import Traces
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -64,6 +67,7 @@ class App:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._plane: DataPlane | None = None
+        self._traces: Traces | None = None
         self._draining = False
         self._turns = Turns(environment.most_waiting, environment.longest_wait_ms / 1000)
         self._keys = Keys(environment.keys_file, own_tokens(environment), open_scopes(environment))
@@ -79,7 +83,10 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            if self._traces is None:
+                await self._serve(scope, receive, send)
+            else:
+                await self._traces.request(self._serve, scope, receive, send)
 
     def drain(self) -> None:
         """Prepare to stop: from now on every answer closes its connection and ``/readyz`` says no."""
@@ -89,6 +96,7 @@ class App:
         await receive()
         try:
             self._plane = DataPlane(self._environment)
+            self._traces = _traces(self._environment, self._plane)
         except Exception as error:
             logger.exception("the data plane cannot start: %s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -96,6 +104,8 @@ class App:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._plane.close()
+        if self._traces is not None:
+            self._traces.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -179,6 +189,17 @@ class App:
                 405, "method_not_allowed", f"{path} does not take {scope['method']}; see /docs"
             )
         raise RefusalError(404, "not_found", "No such path; /docs lists them all")
+
+
+def _traces(environment: Environment, plane: DataPlane) -> "Traces | None":
+    """Nothing is imported, and nothing is in the way of a request, where no traces are asked for."""
+    if not environment.traces:
+        return None
+    from serving.traces import Traces
+
+    traces = Traces(environment.traces, environment.traces_share, environment.release_id)
+    plane.pass_through(traces.steps_of)
+    return traces
 
 
 def _allowed_methods(routes: list[tuple[str, str]]) -> dict[str, bytes]:

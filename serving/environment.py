@@ -39,6 +39,8 @@ class Environment(msgspec.Struct, frozen=True):
         processes: That answer on the port, each with the model in memory; one a core makes full use of a machine.
         log_format: ``text``, or ``json`` for one object a line.
         log_requests: Log a line for each request, which costs time.
+        traces: Collector (``http://host:port``, OTLP) or file to which traces go; empty for none.
+        traces_share: Share of the requests that are traced although their callers do not trace them.
     """
 
     data_host: str = "127.0.0.1"
@@ -63,6 +65,8 @@ class Environment(msgspec.Struct, frozen=True):
     processes: Annotated[int, Meta(ge=1, le=64)] = 1
     log_format: LogFormat = "text"
     log_requests: bool = False
+    traces: str = ""
+    traces_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
     def __post_init__(self) -> None:
         """Refuse to open what must stay closed: it changes what shoppers see, or tells what they did."""
@@ -71,6 +75,10 @@ class Environment(msgspec.Struct, frozen=True):
             raise ValueError(
                 f"open_scopes: expected `read`, `events`, `read,events` or `none`; found {found}"
             )
+
+        if "://" in self.traces and not self.traces.startswith(("http://", "https://")):
+            scheme = self.traces.partition("://")[0]
+            raise ValueError(f"traces: expected http://host:port of a collector or a file; found {scheme!r}")
 
     @property
     def impressions_file(self) -> Path:

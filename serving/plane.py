@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -95,6 +97,14 @@ class DataPlane:
         """Make the lists of those who were served last, so that nobody waits for what is made once."""
         for user_id in self._impressions.latest_shoppers(WARM_UP):
             model.recommend(self._history(user_id), self._clock.now(), 10)
+
+    def pass_through(self, wrapped: Callable[[Any], Any]) -> None:
+        """Have state, model and logs asked through something that does the same."""
+        self._state, self._recommender = (
+            wrapped(self._state),
+            self._recommender and wrapped(self._recommender),
+        )
+        self._impressions, self._served = wrapped(self._impressions), wrapped(self._served)
 
     def close(self) -> None:
         """Write what waits and let go of the files."""
