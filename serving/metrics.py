@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -12,7 +12,7 @@ from serving.processes import METRICS_FOLDER
 from serving.state import Progress, ShopperState, StateError
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
-AS_READ = "livemostrecent"
+AS_READ: Final = "livemostrecent"
 """Of several processes, the one that read it last: it is read when it is asked for."""
 
 
