@@ -35,7 +35,7 @@ SEND_SECONDS = 5.0
 CALLER = (b"traceparent", b"tracestate")
 METHODS = ("GET", "HEAD", "POST", "PUT")
 STEPS = {
-    **dict.fromkeys(("history", "known", "redeemed", "withheld", "show", "put"), "state"),
+    **dict.fromkeys(("history", "known", "redeemed", "said", "show", "put"), "state"),
     **dict.fromkeys(
         ("recommend", "similar", "search", "new_arrivals", "rank", "complements", "offers"), "score"
     ),
