@@ -2,11 +2,14 @@
 
 import json
 import os
+import ssl
 from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serving.tls import trusting
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -35,6 +38,8 @@ class Settings(BaseSettings):
     alert_webhook: str = ""
     open_scopes: str = ""
     state_url: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
     airflow_database_url: str = ""
     feature_builds: Path | None = None
     spark_master: str = "local[*]"
@@ -138,7 +143,18 @@ class Settings(BaseSettings):
     @property
     def endpoint(self) -> str:
         """Base URL of the serving endpoint."""
-        return self.endpoint_url or f"http://{self.host}:{self.port_endpoint}"
+        scheme = "https" if self.tls_cert else "http"
+        return self.endpoint_url or f"{scheme}://{self.host}:{self.port_endpoint}"
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """Certificate and key of the endpoint's public port; None where it speaks no TLS."""
+        return (Path(self.tls_cert).resolve(), Path(self.tls_key).resolve()) if self.tls_cert else None
+
+    @property
+    def endpoint_trust(self) -> ssl.SSLContext | bool:
+        """By what this installation knows its endpoint, as httpx takes it: the certificate that it was given itself."""
+        return trusting(Path(self.tls_cert)) if self.tls_cert else True
 
 
 @cache

@@ -15,6 +15,7 @@ from serving.environment import Environment, read_environment
 from serving.lifetime import die_with_parent
 from serving.logs import GRANIAN, start_logging
 from serving.processes import Processes
+from serving.tls import require_pair
 
 DRAIN_SECONDS = 1.0
 
@@ -35,6 +36,8 @@ async def serve(environment: Environment) -> bool:
         websockets=False,
         backlog=1024,
         log_dictconfig=GRANIAN,
+        ssl_cert=environment.tls_cert,
+        ssl_key=environment.tls_key,
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,6 +59,7 @@ def main(module: str = "serving") -> int:
     try:
         environment = read_environment()
         start_logging(environment.log_format)
+        require_pair(environment.tls_cert, environment.tls_key)
         if environment.processes > 1:
             return Processes(environment.processes, module).run()
         with asyncio.Runner(loop_factory=_new_loop) as runner:

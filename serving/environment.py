@@ -41,6 +41,8 @@ class Environment(msgspec.Struct, frozen=True):
         log_requests: Log a line for each request, which costs time.
         traces: Collector (``http://host:port``, OTLP) or file to which traces go; empty for none.
         traces_share: Share of the requests that are traced although their callers do not trace them.
+        tls_cert: Certificate of the data plane, PEM; with it TLS alone is spoken on its port.
+        tls_key: Its key.
     """
 
     data_host: str = "127.0.0.1"
@@ -67,6 +69,8 @@ class Environment(msgspec.Struct, frozen=True):
     log_requests: bool = False
     traces: str = ""
     traces_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse to open what must stay closed: it changes what shoppers see, or tells what they did."""

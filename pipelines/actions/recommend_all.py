@@ -110,7 +110,11 @@ def _pages(
     tell_at = time.monotonic() + PROGRESS_SECONDS
     with (
         httpx.Client(
-            base_url=settings.endpoint, headers=dict(headers), timeout=30, trust_env=False
+            base_url=settings.endpoint,
+            headers=dict(headers),
+            timeout=30,
+            trust_env=False,
+            verify=settings.endpoint_trust,
         ) as client,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):

@@ -62,11 +62,19 @@ def ask(user_id: str, k: int) -> dict[str, Any]:
 
     from pipelines.settings import settings
     from pipelines.stack.endpoint_keys import key_header
+    from serving.tls import TlsError
 
     url, body = f"{settings().endpoint}/v1/recommendations", {"user_id": user_id, "k": k}
     try:
-        answer = httpx.post(url, json=body, headers=key_header(settings()), timeout=30, trust_env=False)
-    except httpx.HTTPError as error:
+        answer = httpx.post(
+            url,
+            json=body,
+            headers=key_header(settings()),
+            timeout=30,
+            trust_env=False,
+            verify=settings().endpoint_trust,
+        )
+    except (httpx.HTTPError, TlsError) as error:
         raise EndpointError(
             f"The endpoint does not answer at {url} ({error}); run `shoploop status`, then `shoploop up`"
         ) from error

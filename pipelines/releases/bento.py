@@ -17,6 +17,7 @@ from pipelines.releases.records import Release
 from pipelines.releases.status import ReleaseStatus, write_atomically
 
 LOOPBACK = "127.0.0.1"
+TLS = ("SHOPLOOP_TLS_CERT", "SHOPLOOP_TLS_KEY")
 MODEL_NOT_LOADED = "model_not_loaded"
 NOBODY_LISTENS = "nobody listens on its port"
 CANDIDATE_ATTEMPTS = 2
@@ -320,5 +321,5 @@ def parse_command(text: str) -> tuple[str, ...]:
 
 
 def base_environment() -> dict[str, str]:
-    """The supervisor's own environment, to which each process adds its part."""
-    return dict(os.environ)
+    """The supervisor's own environment, to which each process adds its part; TLS ends at Caddy."""
+    return {name: value for name, value in os.environ.items() if name not in TLS}

@@ -61,9 +61,15 @@ def caddy_binary() -> str:
     return found
 
 
-def configuration(host: str, port: int) -> dict[str, Any]:
-    """Caddy's configuration: one server, upstreams named by files, a worded 503 when none answers."""
-    server = {
+def configuration(host: str, port: int, tls: tuple[Path, Path] | None = None) -> dict[str, Any]:
+    """Caddy's configuration: one server, upstreams named by files, a worded 503 when none answers.
+
+    Args:
+        host: Where it listens.
+        port: On which port.
+        tls: Certificate and key of that port.
+    """
+    server: dict[str, Any] = {
         "listen": [f"{host}:{port}"],
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
@@ -71,12 +77,18 @@ def configuration(host: str, port: int) -> dict[str, Any]:
         "routes": [_split(), {"handle": [_proxy((LIVE, FALLBACK), {"policy": "first"})]}],
         "errors": {"routes": _own_answers()},
     }
-    return {
+    whole: dict[str, Any] = {
         "admin": {"disabled": True, "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "ERROR"}}},
         "storage": {"module": "file_system", "root": "caddy-data"},
         "apps": {"http": {"grace_period": "10s", "servers": {"endpoint": server}}},
     }
+    if tls is not None:
+        # By its tag: whoever asks by an address instead of a name gets the same certificate.
+        server["tls_connection_policies"] = [{"certificate_selection": {"any_tag": ["endpoint"]}}]
+        files = {"certificate": str(tls[0]), "key": str(tls[1]), "tags": ["endpoint"]}
+        whole["apps"]["tls"] = {"certificates": {"load_files": [files]}}
+    return whole
 
 
 def _proxy(files: Sequence[str], selection: dict[str, Any]) -> dict[str, Any]:
@@ -141,15 +153,18 @@ def notice(live: Release | None) -> dict[str, str]:
 class Proxy:
     """The Caddy process and the files that steer it, all inside ``folder``."""
 
-    def __init__(self, folder: Path, host: str, port: int) -> None:
+    def __init__(self, folder: Path, host: str, port: int, tls: tuple[Path, Path] | None = None) -> None:
         self.folder = folder
         self.address = (host, port)
+        self.tls = tls
         self.child: Child | None = None
         self._split: tuple[str, str, float] | None = None
 
     def start(self, environment: dict[str, str]) -> None:
         """Start Caddy; ``environment`` is passed on without the caller's own HOME."""
-        write_atomically(self.folder / "caddy.json", json.dumps(configuration(*self.address), indent=2))
+        write_atomically(
+            self.folder / "caddy.json", json.dumps(configuration(*self.address, self.tls), indent=2)
+        )
         confined = {name: str(self.folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
         argv = [caddy_binary(), "run", "--config", "caddy.json"]
         with (self.folder / "caddy.log").open("ab") as log:

@@ -33,6 +33,7 @@ from pipelines.releases.sole_supervisor import AlreadyRunning, hold_lock, wait_u
 from pipelines.releases.status import EndpointStatus, endpoint_folder, status_file, write_atomically
 from pipelines.releases.stepping import SHADOW
 from pipelines.settings import Settings, settings
+from serving.tls import TlsError, require_pair
 
 TICK_SECONDS = 0.05
 PREPARATION_SECONDS = 30 * 60
@@ -67,7 +68,9 @@ class Endpoint:
             start_seconds=start_seconds,
         )
         self.environment = environment
-        self.proxy = Proxy(self.folder, configuration.host, configuration.port_endpoint)
+        self.proxy = Proxy(
+            self.folder, configuration.host, configuration.port_endpoint, configuration.tls_files
+        )
         self.records = Records(self.folder / "processes.json")
         self.bentos: dict[str, RunningBento] = {}
         self.ending: list[RunningBento] = []
@@ -349,9 +352,12 @@ def main(words: list[str] | None = None) -> int:
     command = parse_command(arguments.start_command) if arguments.start_command else bento_command()
     stop = StopSignal()
     try:
+        require_pair(
+            *(Path(name) if name else None for name in (configuration.tls_cert, configuration.tls_key))
+        )
         with hold_lock(endpoint_folder(configuration)), suppress(KeyboardInterrupt):
             Endpoint(configuration, command, arguments.start_seconds).run(stop)
-    except (AlreadyRunning, PortTaken, CaddyMissing) as error:
+    except (AlreadyRunning, PortTaken, CaddyMissing, TlsError) as error:
         print(error, file=sys.stderr)
         return EXIT_MISUSE
     return 0

@@ -105,6 +105,7 @@ class BentoOnTrial:
             "SHOPLOOP_VARIANT": "rehearsal",
             "SHOPLOOP_OPEN_SCOPES": "read,events",
             "SHOPLOOP_ADMIN_TOKEN": self.admin_token,
+            **dict.fromkeys(("SHOPLOOP_TLS_CERT", "SHOPLOOP_TLS_KEY", "SHOPLOOP_TRACES"), ""),
         }
 
     def wait_ready(self, seconds: float) -> float:

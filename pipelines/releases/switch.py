@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -255,7 +256,14 @@ class Mover:
 def served_release(settings: Settings) -> str | None:
     """Which release answers on the public port, ``None`` when none does."""
     address = urlsplit(settings.endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+    where, trust = (address.hostname or "", address.port), settings.endpoint_trust
+    connection = (
+        http.client.HTTPConnection(*where, timeout=5)
+        if address.scheme == "http"
+        else http.client.HTTPSConnection(
+            *where, timeout=5, context=trust if isinstance(trust, ssl.SSLContext) else None
+        )
+    )
     try:
         connection.request("GET", "/v1/release")
         answer = connection.getresponse()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import httpx
 from pipelines.settings import Settings
 from pipelines.stack.environment import airflow_environment, stack_environment
 from pipelines.stack.passwords import mlflow_server_passwords, passwords
+from serving.tls import TlsError, trusting
 
 Probe = Callable[[Settings, float], str | None]
 """Takes the settings and when the process was started; gives None when well, else what is missing."""
@@ -79,7 +81,7 @@ def endpoint(settings: Settings) -> Component:
         command=(sys.executable, "-m", "pipelines.releases.endpoint"),
         environment=stack_environment(settings)
         | {"SHOPLOOP_EVENTS_TOKEN": known.events_token, "SHOPLOOP_ADMIN_TOKEN": known.admin_token},
-        probe=lambda settings, _: _answers(f"{settings.endpoint}/healthz"),
+        probe=lambda settings, _: _answers(f"{settings.endpoint}/healthz", settings.tls_cert),
         port_field="port_endpoint",
     )
 
@@ -134,18 +136,20 @@ def _part_complaint(state: dict[str, Any], part: str, started: float) -> str | N
     return None
 
 
-def _answers(url: str) -> str | None:
+def _answers(url: str, certificate: str = "") -> str | None:
     try:
-        status = _client().get(url).status_code
-    except httpx.HTTPError as error:
+        status = _client(certificate).get(url).status_code
+    except (httpx.HTTPError, TlsError) as error:
         return f"{url} does not answer ({type(error).__name__})"
     return None if status == 200 else f"{url} answers {status}"
 
 
 @cache
-def _client() -> httpx.Client:
+def _client(certificate: str = "") -> httpx.Client:
     # One client for all probes: making one loads the system's certificates, which costs 50 ms.
-    return httpx.Client(timeout=5, trust_env=False)
+    return httpx.Client(
+        timeout=5, trust_env=False, verify=trusting(Path(certificate)) if certificate else True
+    )
 
 
 def logins(settings: Settings) -> dict[str, dict[str, str]]:
