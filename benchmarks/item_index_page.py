@@ -10,7 +10,8 @@ the nearest is the one with the largest inner product. **No real catalog is as l
 The vectors are those of a trained network, each with the item's bias as one number more; a smaller catalog is a sample
 of them, a larger one is all of them and sampled ones with noise. The shoppers are real. How widely a graph is searched
 is chosen on one half of the shoppers; recall and milliseconds are those of the other half, asked of all systems by
-turns.
+turns. That vectors are made equally long was chosen before, after a look at shoppers who are among the judged ones:
+HNSW on plain inner products had found .84 of the twenty among 100,000, and slower than exact search.
 """
 
 
