@@ -163,6 +163,8 @@ def test_json__requests_at_once_are_told_apart(start: Starter, monkeypatch: pyte
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(80)))
+    plane.process.terminate()  # a line is written after its answer was sent
+    plane.process.wait()
     lines = [json.loads(line) for line in plane.log.splitlines()]
     told = [(line["request_id"], line["route"]) for line in lines if line.get("route", "").startswith("/v1/")]
     assert len({*told}) == len(told) == 80
