@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
@@ -83,37 +84,24 @@ class Metrics:
             "shoploop_ready", "1 when a model is loaded.", registry=self.registry, multiprocess_mode="livemin"
         )
         self.release = Info("shoploop_release", "What answers here.", registry=self.registry)
-        self.model_age = Gauge(
+        self._make_gauges()
+
+    def _make_gauges(self) -> None:
+        """What is read when it is asked for."""
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode=AS_READ)
+        self.model_age = gauge(
             "shoploop_model_age_seconds",
             "Shop time since the end of the data that the model was fitted on.",
-            registry=self.registry,
-            multiprocess_mode=AS_READ,
         )
-        self.state_readable = Gauge(
-            "shoploop_state_readable",
-            "1 when the shoppers' state could be read.",
-            registry=self.registry,
-            multiprocess_mode=AS_READ,
+        self.state_readable = gauge("shoploop_state_readable", "1 when the shoppers' state could be read.")
+        self.state_age = gauge(
+            "shoploop_state_age_seconds", "Shop time since the newest histories of landed data were made."
         )
-        self.state_age = Gauge(
-            "shoploop_state_age_seconds",
-            "Shop time since the newest histories of landed data were made.",
-            registry=self.registry,
-            multiprocess_mode=AS_READ,
-        )
-        self.state_behind = Gauge(
+        self.state_behind = gauge(
             "shoploop_state_events_behind",
             "Posted events that the newest histories do not reckon with as landed or refused.",
-            registry=self.registry,
-            multiprocess_mode=AS_READ,
         )
-        self.log_waiting = Gauge(
-            "shoploop_log_waiting",
-            "Writes that are not on disk yet.",
-            ["log"],
-            registry=self.registry,
-            multiprocess_mode=AS_READ,
-        )
+        self.log_waiting = gauge("shoploop_log_waiting", "Writes that are not on disk yet.", ["log"])
 
     def note_ages(self, now: int, manifest: Mapping[str, Any], progress: Progress | None) -> None:
         """Say how old model and state are; what is not known is NaN.

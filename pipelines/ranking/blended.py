@@ -369,7 +369,7 @@ class BlendedRecommender:
 
     def _blend(self, raw: dict[str, Scores], weights: Weights) -> Scores:
         total = np.zeros(len(self.item_ids))
-        bought: NDArray[np.int64] | None = None
+        known: dict[str, NDArray[np.int64]] = {}
         for component, weight in weights:
             if weight > 0:
                 scores = raw[component.system]
@@ -380,12 +380,11 @@ class BlendedRecommender:
                     continue
                 # Zero stays zero on the other scales: most systems know a few hundred items of the catalog, and those
                 # that count what the shopper bought all know the same.
-                if component.system not in DECAYS or bought is None:
-                    known = np.flatnonzero(scores != 0)
-                    bought = known if component.system in DECAYS else bought
-                else:
-                    known = bought
-                total[known] += weight * normalise(scores, component.scale, known)
+                family = "bought" if component.system in DECAYS else component.system
+                if family not in known:
+                    known[family] = np.flatnonzero(scores != 0)
+                places = known[family]
+                total[places] += weight * normalise(scores, component.scale, places)
         return total
 
     def _reason(self, shopper: Shopper, raw: dict[str, Scores], place: int) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.domain import BundleError, History
 from pipelines.ranking.attributes import Attributes
 from pipelines.ranking.bundle import REMEDY, read_arrays, read_json
-from pipelines.ranking.item_index import ItemIndex
+from pipelines.ranking.id_lookup import IdLookup
 
 DAY_US = 86_400_000_000
 
@@ -86,12 +86,12 @@ class Catalog:
         return place
 
     @cached_property
-    def _index(self) -> ItemIndex:
-        return ItemIndex(self.ids)
+    def _lookup(self) -> IdLookup:
+        return IdLookup(self.ids)
 
     def shopper(self, history: History, now: int) -> Shopper:
         """A history at ``now`` (microseconds since the epoch, UTC)."""
-        place = self._index.find(history.items)
+        place = self._lookup.find(history.items)
         known = place >= 0
         age = np.maximum(now - history.times[known], 0) / DAY_US
         return Shopper(place[known], age, history.baskets[known])

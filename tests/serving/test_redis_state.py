@@ -72,17 +72,7 @@ def test_server__killed_and_started_again_has_all_that_was_acknowledged(
             assert status in (200, 503)
 
     clients = [threading.Thread(target=post, args=(client,)) for client in range(4)]
-    for client in clients:
-        client.start()
-    for _ in range(3):
-        time.sleep(0.5)
-        server.kill()
-        time.sleep(0.2)
-        server.start(*server.options)
-    time.sleep(0.5)
-    stop.set()
-    for client in clients:
-        client.join()
+    _kill_thrice(server, clients, stop)
 
     with closing(plane.state()) as state:
         log = state.posted(0, 100_000)
@@ -300,17 +290,7 @@ def test_server__killed_and_started_again_has_counted_all_that_was_shown(
                 refused.append(answer["error"])
 
     clients = [threading.Thread(target=ask, args=(client,)) for client in range(4)]
-    for client in clients:
-        client.start()
-    for _ in range(3):
-        time.sleep(0.5)
-        server.kill()
-        time.sleep(0.2)
-        server.start(*server.options)
-    time.sleep(0.5)
-    stop.set()
-    for client in clients:
-        client.join()
+    _kill_thrice(server, clients, stop)
 
     counted = redis.Redis.from_url(url).hgetall("shoploop:shown_campaigns")
     assert set(refused) == {"showings_unavailable"}
@@ -336,3 +316,18 @@ def test_server__that_may_forget_or_is_full_shows_no_campaign(
     time.sleep(SILENT_SECONDS)
     status, answer = plane.ask("POST", "/v1/promotions", {"user_id": "1"})
     assert (status, len(answer["promotions"])) == (200, 2)
+
+
+def _kill_thrice(server: RedisUnderTest, clients: list[threading.Thread], stop: threading.Event) -> None:
+    """Kill the server three times, and start it again, while clients go on until they are stopped."""
+    for client in clients:
+        client.start()
+    for _ in range(3):
+        time.sleep(0.5)
+        server.kill()
+        time.sleep(0.2)
+        server.start(*server.options)
+    time.sleep(0.5)
+    stop.set()
+    for client in clients:
+        client.join()

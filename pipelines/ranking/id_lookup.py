@@ -11,7 +11,7 @@ MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 """Odd, of 64 bits, without a pattern; the first under which no two ids of a catalog share a hash is taken."""
 
 
-class ItemIndex:
+class IdLookup:
     """Where ids stand in a catalog.
 
     Args:
