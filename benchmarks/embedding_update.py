@@ -5,7 +5,6 @@ turn within one run. What the first update makes of the touched rows is compared
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -19,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.conclusion import conclude
 from benchmarks.heading import heading
 from pipelines.retrieval.neural.rows_adam import RowsAdam
 
@@ -167,10 +167,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     measured = {items: measure(items, arguments.steps) for items in arguments.items}
     whole = report(measured)
-    (arguments.out / "report.json").write_text(json.dumps(whole, indent=2) + "\n")
+    conclude(whole, arguments.out)
     draw(measured, arguments.out / "embedding_update.png")
-    for goal in whole["goals"]:
-        print(f"{goal['goal']}: {goal['value']}, {'met' if goal['met'] else 'not met'}")
 
 
 if __name__ == "__main__":

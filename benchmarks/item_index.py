@@ -8,7 +8,6 @@ recall and speed are those on the other half.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from serving import one_thread  # noqa: F401  before what imports NumPy
 
 import numpy as np  # isort: skip
 
+from benchmarks.conclusion import conclude
 from benchmarks.heading import heading
 from benchmarks.serving.inputs import InputError, read_histories
 from pipelines.domain import BundleError
@@ -305,11 +305,8 @@ def main() -> int:
     data = {"sha256": sha256, "items": arguments.items, "real_items": len(real), "noise": NOISE}
     data |= {"shoppers": len(queries), "numbers": real.shape[1]}
     whole = report(measured, data)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "report.json").write_text(json.dumps(whole, indent=2) + "\n")
+    conclude(whole, arguments.out)
     draw(measured, arguments.out / "item_index.png")
-    for goal in whole["goals"]:
-        print(f"{goal['goal']}: {goal['value']}, {'met' if goal['met'] else 'not met'}")
     return 0
 
 

@@ -28,6 +28,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.conclusion import conclude
 from benchmarks.redis_server import RedisServer
 from benchmarks.serving.inputs import InputError, Shop, add_arguments, prepare
 from benchmarks.swap import new_release, wait_for_port
@@ -307,11 +308,8 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 2
         whole = report(soaked, arguments.swaps, facts)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "report.json").write_text(json.dumps(whole, indent=2) + "\n")
+    conclude(whole, arguments.out)
     draw(soaked, arguments.out / "soak.png")
-    for goal in whole["goals"]:
-        print(f"{'met    ' if goal['met'] else 'NOT MET'}  {goal['goal']}; reached: {goal['value']}")
     return 0
 
 

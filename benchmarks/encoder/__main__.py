@@ -7,7 +7,6 @@ installed, which nothing here needs: ``uv pip install ai-edge-litert``.
 
 import argparse
 import itertools
-import json
 import os
 import sys
 import time
@@ -21,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np  # isort: skip
 
+from benchmarks.conclusion import conclude
 from benchmarks.encoder.network import TOP
 from benchmarks.encoder.systems import NUMPY, SAVED_MODEL, Question, System, systems
 from benchmarks.heading import heading
@@ -154,11 +154,8 @@ def main() -> int:
     data = {"sha256": bundle_sha256(bundle), "items": len(scorer.sellable), "shoppers": len(asked)}
     data |= {"embedding_size": scorer.table.shape[1], "types": scorer.types}
     whole = report(times, agreement, data)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "report.json").write_text(json.dumps(whole, indent=2) + "\n")
+    conclude(whole, arguments.out)
     draw(times, arguments.out / "encoder.png")
-    for goal in whole["goals"]:
-        print(f"{goal['goal']}: {goal['value']}, {'met' if goal['met'] else 'not met'}")
     return 0
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.conclusion import conclude
 from benchmarks.serving.inputs import InputError, Shop, add_arguments, prepare
 from benchmarks.serving.report import ECHO, MODEL, Measured, draw, report
 from benchmarks.serving.systems import PLANE, ROUTED, ROUTES, running
@@ -79,11 +80,8 @@ def main() -> int:
         except InputError as error:
             print(error, file=sys.stderr)
             return 2
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "report.json").write_text(json.dumps(whole, indent=2) + "\n")
+    conclude(whole, arguments.out)
     draw(measured, arguments.out / "serving.png")
-    for goal in whole["goals"]:
-        print(f"{'met    ' if goal['met'] else 'NOT MET'}  {goal['goal']}; reached: {goal['value']}")
     return 0
 
 
