@@ -13,12 +13,12 @@ two releases are warm.
 
 def file_name(whole: dict[str, Any]) -> str:
     """Name of the page and of what lies beside it."""
-    return str(whole["benchmark"])
+    return f"soak_{whole['data']['store']}"
 
 
-def title(whole: dict[str, Any]) -> str:  # noqa: ARG001
+def title(whole: dict[str, Any]) -> str:
     """Heading of the page."""
-    return "Half load for half an hour"
+    return f"Half load for half an hour, state in {STORES[whole['data']['store']].partition(',')[0]}"
 
 
 def measured(name: str, whole: dict[str, Any]) -> list[str]:
