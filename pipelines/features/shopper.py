@@ -11,6 +11,13 @@ HISTORY_FEATURES = (
     "decayed_50", "decayed_80", "decayed_90", "decayed_95", "decayed_98",
     "log_mean_gap", "has_gap", "log_due_ratio", "log_last_gap", "log_baskets_since_last", "log_share_of_baskets",
 )  # fmt: skip
+_ROW = {name: row for row, name in enumerate(HISTORY_FEATURES)}
+_LOG1P = [
+    _ROW[name]
+    for name in ("log_count", "log_days_since_last", "log_days_since_first", "log_mean_gap", "log_last_gap")
+]
+_DECAYED = [_ROW[f"decayed_{100 * decay:.0f}"] for decay in WEEKLY_DECAYS]
+_DECAY_RATES = (np.log2(WEEKLY_DECAYS) / 7).astype(np.float32)[:, None]
 CONTEXT_FEATURES = (
     "log_baskets",
     "log_items",
@@ -38,9 +45,12 @@ class HistoryTable:
     row_of_event: np.ndarray
 
 
-def _runs(values: np.ndarray) -> np.ndarray:
-    """Start position of each run of equal values."""
-    return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+def runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last position of each run of equal values; there is at least one value."""
+    changes = np.flatnonzero(values[1:] != values[:-1])
+    starts, ends = np.zeros((2, len(changes) + 1), np.int64)
+    starts[1:], ends[:-1], ends[-1] = changes + 1, changes, len(values) - 1
+    return starts, ends
 
 
 def basket_ranks(group: np.ndarray, basket: np.ndarray) -> np.ndarray:
@@ -52,11 +62,10 @@ def basket_ranks(group: np.ndarray, basket: np.ndarray) -> np.ndarray:
     """
     if not len(group):
         return np.zeros(0, np.int64)
-    changed = np.concatenate([[0], np.cumsum(basket[1:] != basket[:-1])])
-    starts = _runs(group)
-    lengths = np.diff(np.append(starts, len(group)))
-    last = changed[np.append(starts[1:], len(group)) - 1]
-    return np.repeat(last, lengths) - changed
+    changed = np.zeros(len(basket), np.int64)
+    np.cumsum(basket[1:] != basket[:-1], out=changed[1:])
+    starts, ends = runs(group)
+    return np.repeat(changed[ends], ends - starts + 1) - changed
 
 
 def history_table(
@@ -71,34 +80,45 @@ def history_table(
         rank: Baskets after the event's, see `basket_ranks`.
         keys: Number of possible keys.
     """
-    combined = group.astype(np.int64) * keys + key
-    order = np.argsort(combined, kind="stable")
-    combined = combined[order]
+    combined, order = _in_order(group.astype(np.int64) * keys + key)
     if not len(order):
         return HistoryTable(combined, combined, np.zeros((0, len(HISTORY_FEATURES)), np.float32), order)
-    starts = _runs(combined)
-    ends = np.append(starts[1:], len(order)) - 1
+    starts, ends = runs(combined)
     row_of_event = np.empty(len(order), np.int64)
     row_of_event[order] = np.repeat(np.arange(len(starts)), ends - starts + 1)
     features = _features(age[order].astype(np.float32), rank[order], starts, ends)
-    return HistoryTable(combined[starts] // keys, combined[starts] % keys, features, row_of_event)
+    first = order[starts]
+    return HistoryTable(group[first], key[first], features, row_of_event)
+
+
+def _in_order(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ascending numbers, 0 or more, and where each of them stood, equal ones in their order."""
+    bits = len(numbers).bit_length()
+    if len(numbers) and int(numbers.max()).bit_length() + bits > 63:
+        order = np.argsort(numbers, kind="stable")
+        return numbers[order], order
+    # With its place in the lower bits no two are equal: any sort is stable, and sorts of numbers are vectorised.
+    both = np.sort((numbers << bits) | np.arange(len(numbers)))
+    return both >> bits, both & ((1 << bits) - 1)
 
 
 def _features(age: np.ndarray, rank: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Feature columns in the order of HISTORY_FEATURES, from events sorted by row, oldest first."""
     count = (ends - starts + 1).astype(np.float32)
     last, first = age[ends], age[starts]
+    # Of what was bought once all gaps come out as 0, since its last purchase is its first.
+    mean_gap = (first - last) / np.maximum(count - 1, 1)
+    last_gap = age[np.maximum(ends - 1, starts)] - last
     repeated = count > 1
-    mean_gap = np.where(repeated, (first - last) / np.maximum(count - 1, 1), 0)
-    last_gap = np.where(repeated, age[np.maximum(ends - 1, 0)] - last, 0)
-    columns = [np.log1p(count), np.log1p(last), np.log1p(first)]
-    for decay in WEEKLY_DECAYS:
-        weight = np.exp2(age * np.float32(np.log2(decay) / 7))
-        columns.append(np.log(np.add.reduceat(weight, starts) + np.float32(0.02)))
-    due = np.where(repeated, np.log((last + 1) / (mean_gap + 1)), 0)
-    columns += [np.log1p(mean_gap), repeated, due, np.log1p(last_gap), np.log1p(rank[ends])]
-    columns.append(np.log(count / (rank[starts] + 1)))
-    return np.stack(columns, axis=1).astype(np.float32)
+    features = np.empty((len(HISTORY_FEATURES), len(starts)), np.float32)
+    features[_LOG1P] = np.log1p(np.stack([count, last, first, mean_gap, last_gap]))
+    decayed = np.exp2(age * _DECAY_RATES)
+    features[_DECAYED] = np.log(np.add.reduceat(decayed, starts, axis=1) + np.float32(0.02))
+    features[_ROW["has_gap"]] = repeated
+    features[_ROW["log_due_ratio"]] = np.log((last + 1) / (mean_gap + 1)) * repeated
+    features[_ROW["log_baskets_since_last"]] = np.log1p(rank[ends])
+    features[_ROW["log_share_of_baskets"]] = np.log(count / (rank[starts] + 1))
+    return np.ascontiguousarray(features.T)
 
 
 def context_table(group: np.ndarray, age: np.ndarray, rank: np.ndarray, groups: int) -> np.ndarray:
@@ -106,11 +126,11 @@ def context_table(group: np.ndarray, age: np.ndarray, rank: np.ndarray, groups: 
     out = np.zeros((groups, len(CONTEXT_FEATURES)), np.float32)
     if not len(group):
         return out
-    starts = _runs(group)
-    ends = np.append(starts[1:], len(group)) - 1
+    starts, ends = runs(group)
     events = (ends - starts + 1).astype(np.float32)
     baskets = rank[starts] + 1
-    opens = np.concatenate([[True], (rank[1:] != rank[:-1]) | (group[1:] != group[:-1])])
+    opens = np.ones(len(group), bool)
+    opens[1:] = (rank[1:] != rank[:-1]) | (group[1:] != group[:-1])
     month = np.add.reduceat((opens & (age < 28)).astype(np.float32), starts)
     columns = [baskets, events, age[ends], age[starts], events / baskets, month]
     out[group[starts]] = np.log1p(np.stack(columns, axis=1))
