@@ -66,7 +66,9 @@ class Network(tf.Module):
         self._table, self._bias = tf.constant(scorer.table), tf.constant(scorer.bias)
         self._catalog, self._catalog_bias = tf.constant(scorer.catalog), tf.constant(scorer.catalog_bias)
         self._catalog_type = tf.constant(scorer.catalog_type, tf.int32)
-        self._copy_item, self._type_small = tf.constant(scorer.copy_item), tf.constant(scorer.type_small)
+        statistics = model._scaled("statistics", tf.constant(scorer.a["item_statistics"]))
+        self._copy_item = tf.constant(tf.concat([model.item_project(self._table), statistics], -1))
+        self._type_small = tf.constant(model.type_project(model.type_embedding))
         self._types = scorer.types
 
     @tf.function(input_signature=[SIGNATURE])

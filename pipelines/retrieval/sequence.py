@@ -7,11 +7,13 @@ from itertools import pairwise
 import numpy as np
 
 from pipelines.features.shopper import (
+    CONTEXT_FEATURES,
     HISTORY_FEATURES,
     HistoryTable,
     basket_ranks,
     context_table,
     history_table,
+    runs,
 )
 
 FOURIER_DAYS = (7.0, 14.0, 28.0, 56.0)
@@ -54,15 +56,38 @@ class SequenceScorer:
         statistics = self._scaled("statistics", a["item_statistics"])
         bias = self._dense("bias_out", np.maximum(self._dense("bias_in", statistics), 0))[:, 0]
         self.bias = bias + a["item_bias"][a["item_row"], 0]
-        self.copy_item = np.concatenate([self._dense("item_project", self.table), statistics], axis=1)
-        self.type_small = self._dense("type_project", a["type_embedding"])
-        self.catalog = np.ascontiguousarray(self.table[sellable])
+        self._prepare_heads(statistics)
+        self._attended = np.concatenate([a["keys/kernel"], a["values/kernel"]], axis=1)
+        self._attended_bias = np.concatenate([a["keys/bias"], a["values/bias"]])
+        # By column, which a product with one vector reads at once.
+        self.catalog = np.asfortranarray(self.table[sellable])
         self.catalog_bias = self.bias[sellable]
         self.catalog_type = a["item_type"][sellable].astype(np.int64)
         self.wave_rates = (2 * np.pi / np.array(FOURIER_DAYS, np.float32)).astype(np.float32)
         self.age_slope = np.log1p(np.exp(a["age_slope"] - np.float32(2.0))) / np.float32(7.0)
         self.position = np.full(self.items, -1, np.int64)
         self.position[sellable] = np.arange(len(sellable))
+
+    def _prepare_heads(self, statistics: np.ndarray) -> None:
+        """Takes the first layer of both heads apart, and works out what each type and each item for sale gives it."""
+        features, context = len(HISTORY_FEATURES), len(CONTEXT_FEATURES)
+        kernel = self.a["type_in/kernel"]
+        by_features, self._type_context, by_type = np.split(kernel, [features, features + context])
+        self._type_features, shift = self._unscaled("type", by_features)
+        type_small = self._dense("type_project", self.a["type_embedding"])
+        self._type_given = type_small @ by_type + (self.a["type_in/bias"] + shift)
+        item = np.concatenate([self._dense("item_project", self.table), statistics], axis=1)[self.sellable]
+        ends = np.cumsum([features, item.shape[1], context])
+        by_features, by_item, self._copy_context, by_rest = np.split(self.a["copy_in/kernel"], ends)
+        by_features, shift = self._unscaled("history", by_features)
+        self._copy_own = np.concatenate([by_features, by_rest])
+        self._copy_given = item @ by_item + (self.a["copy_in/bias"] + shift)
+        self._copy_wide, self._copy_level = self._unscaled("history", self.a["copy_wide"])
+
+    def _unscaled(self, block: str, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What multiplies the features as they are, and is added, where the kernel is for the scaled ones."""
+        scaled = self.a[f"{block}_scale"][:, None] * kernel
+        return scaled, -(self.a[f"{block}_shift"] @ scaled)
 
     def _dense(self, name: str, values: np.ndarray) -> np.ndarray:
         return values @ self.a[f"{name}/kernel"] + self.a[f"{name}/bias"]
@@ -119,36 +144,36 @@ class SequenceScorer:
         age, rank, history, types = age.astype(np.float32), tables.rank, tables.items, tables.types
         context = self._scaled("context", tables.context)
         user = self._encode(item, age, rank, context)
-        state, type_score = self._type_head(types.key, types.features, context)
+        state, type_score = self._type_head(types, context)
         by_type = np.zeros(self.types, np.float32)
         by_type[types.key] = type_score
         scores = self.catalog @ user
         scores += self.catalog_bias
-        scores += by_type.take(self.catalog_type)
         type_row = np.empty(len(history.key), np.int64)
         type_row[history.row_of_event] = types.row_of_event
         spot = self.position[history.key]
         kept = spot >= 0
-        bought = history.key[kept]
-        match = self.table[bought] @ user + self.bias[bought]
-        copied = self._copy_head(bought, history.features[kept], context, state[type_row[kept]], match)
-        scores[spot[kept]] = type_score[type_row[kept]] + copied
+        spot, type_row = spot[kept], type_row[kept]
+        own = [history.features[kept], state[type_row], scores[spot, None]]
+        copied = self._copy_head(spot, np.concatenate(own, axis=1), context)
+        scores += by_type.take(self.catalog_type)
+        scores[spot] = type_score[type_row] + copied
         return scores
 
     def _encode(self, item: np.ndarray, age: np.ndarray, rank: np.ndarray, context: np.ndarray) -> np.ndarray:
         width, heads = self.table.shape[1], len(self.age_slope)
         latest = rank < MAX_BASKETS
         item, age, rank = item[latest], age[latest], rank[latest]
-        starts = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1]]))
-        size = np.diff(np.append(starts, len(rank))).astype(np.float32)
+        starts, ends = runs(rank)
+        size = (ends - starts + 1).astype(np.float32)
         baskets = np.add.reduceat(self.table[item], starts, axis=0) / np.sqrt(size)[:, None]
         age = age[starts]
         fresh = np.exp(-age / np.float32(MEMORY_DAYS))
         mean = (fresh @ baskets / (fresh.sum() + np.float32(1e-3)))[None]
         inner = self._dense("context_in", context)
         query = (self._dense("query", mean) + inner).reshape(heads, -1)
-        keys = self._dense("keys", baskets).reshape(len(starts), heads, -1)
-        values = self._dense("values", baskets).reshape(len(starts), heads, -1)
+        both = (baskets @ self._attended + self._attended_bias).reshape(len(starts), 2, heads, -1)
+        keys, values = both[:, 0], both[:, 1]
         logits = (keys * query).sum(axis=2) / np.float32(width // heads) ** 0.5 + self._age_bias(age)
         weight = np.exp(logits - logits.max(axis=0))
         weight /= weight.sum(axis=0)
@@ -161,27 +186,28 @@ class SequenceScorer:
         waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
         return waves @ self.a["time_weights"] - age[:, None] * self.age_slope
 
-    def _type_head(
-        self, kind: np.ndarray, features: np.ndarray, context: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        parts = [self._scaled("type", features), np.repeat(context, len(kind), axis=0), self.type_small[kind]]
-        hidden = np.maximum(self._dense("type_in", np.concatenate(parts, axis=1)), 0)
-        state = np.maximum(self._dense("type_state", hidden), 0)
+    def _type_head(self, types: HistoryTable, context: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        hidden = types.features @ self._type_features
+        hidden += self._type_given[types.key]
+        hidden += context @ self._type_context
+        state = np.maximum(self._dense("type_state", np.maximum(hidden, 0, out=hidden)), 0)
         return state, self._dense("type_out", state)[:, 0]
 
-    def _copy_head(
-        self,
-        item: np.ndarray,
-        features: np.ndarray,
-        context: np.ndarray,
-        state: np.ndarray,
-        match: np.ndarray,
-    ) -> np.ndarray:
-        scaled = self._scaled("history", features)
-        parts = [scaled, self.copy_item[item], np.repeat(context, len(item), axis=0), state, match[:, None]]
-        hidden = np.maximum(self._dense("copy_in", np.concatenate(parts, axis=1)), 0)
-        deep = self._dense("copy_out", np.maximum(self._dense("copy_mid", hidden), 0))
-        return (deep + scaled @ self.a["copy_wide"])[:, 0]
+    def _copy_head(self, spot: np.ndarray, own: np.ndarray, context: np.ndarray) -> np.ndarray:
+        """What it adds to the score of the type.
+
+        Args:
+            spot: Places in `sellable`.
+            own: Features, state of the type and score in the catalog of each.
+            context: Of the shopper, scaled.
+        """
+        hidden = own @ self._copy_own
+        hidden += self._copy_given[spot]
+        hidden += context @ self._copy_context
+        deep = self._dense("copy_mid", np.maximum(hidden, 0, out=hidden))
+        added = self._dense("copy_out", np.maximum(deep, 0, out=deep))[:, 0]
+        wide = own[:, : len(HISTORY_FEATURES)] @ self._copy_wide
+        return added + (wide[:, 0] + self._copy_level)
 
 
 def _rows_of(table: HistoryTable, key: np.ndarray) -> np.ndarray:
