@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipelines.ranking.components import DECAYS, SEQUENCE, Component, known_plac
 from pipelines.ranking.feature_values import NOTHING, FeatureValues, collect
 from pipelines.ranking.generators import Generators
 from pipelines.ranking.list_rules import NO_RULES, ListRules, top_places
+from pipelines.ranking.reasons import POPULAR, reasons
 from pipelines.retrieval.companions import Companions
 from pipelines.retrieval.sequence import ShopperTables
 
@@ -173,15 +175,7 @@ class BlendedRecommender:
         chosen = self._chosen(scored.shopper, scores, k, allowed, wishes.rules or self._rules)
         if observe is not None:
             observe(self._features(scored, chosen))
-        found = (
-            Recommendation(
-                str(self.item_ids[place]),
-                float(scores[place]),
-                self._reason(scored.shopper, scored.raw, place),
-            )
-            for place in chosen
-        )
-        return RankedList("blend", tuple(found))
+        return RankedList("blend", self._listed(scores, chosen, self._reasons(scored, chosen)))
 
     def taste(self, history: History, now: int) -> Scores | None:
         """What the blend says of every one of ``item_ids``, 0 or more; None when nothing is known of the shopper."""
@@ -297,22 +291,15 @@ class BlendedRecommender:
         filled = scores + TIE_BREAK * self.popularity / max(self.popularity.sum(), 1.0)
         shopper = self._nobody if scored is None else scored.shopper
         chosen = self._chosen(shopper, filled, k, others, wishes.rules or NO_RULES)
-        found = (
-            Recommendation(
-                str(self.item_ids[place]),
-                float(scores[place]),
-                self._reason(scored.shopper, scored.raw, place)
-                if scored is not None and not asked[place]
-                else self._completes(places, place),
-            )
-            for place in chosen
-        )
-        return RankedList("complements", tuple(found))
+        liked = [] if scored is None else [place for place in chosen if not asked[place]]
+        why = dict(zip(liked, self._reasons(scored, liked), strict=True)) if scored is not None else {}
+        said = [why[place] if place in why else self._completes(places, place) for place in chosen]
+        return RankedList("complements", self._listed(scores, chosen, said))
 
     def _completes(self, basket: NDArray[np.int64], place: int) -> str:
         found = self._companions.strongest(basket, int(self.catalog.sellable[place]))
         if found is None:
-            return "popular in this shop"
+            return POPULAR
         source, shared = found
         title = self.catalog.titles[source]
         return f"with {title} in {shared.baskets} baskets, {shared.lift:.1f} times as often as by chance"
@@ -339,13 +326,7 @@ class BlendedRecommender:
         """The ``k`` allowed items bought most of late: the end of the fallback chain."""
         scores = wishes.weigh(self.popularity)
         chosen = self._chosen(self._nobody, scores, k, allowed, wishes.rules or NO_RULES)
-        return RankedList(
-            "popularity",
-            tuple(
-                Recommendation(str(self.item_ids[place]), float(scores[place]), "popular in this shop")
-                for place in chosen
-            ),
-        )
+        return RankedList("popularity", self._listed(scores, chosen, repeat(POPULAR)))
 
     def title(self, item_id: str) -> str:
         """Name of an item for people; its id when it is not in the catalog."""
@@ -384,19 +365,16 @@ class BlendedRecommender:
                 if family not in known:
                     known[family] = np.flatnonzero(scores != 0)
                 places = known[family]
-                total[places] += weight * normalise(scores, component.scale, places)
+                if len(places):
+                    total[places] += weight * normalise(scores[places], component.scale)
         return total
 
-    def _reason(self, shopper: Shopper, raw: dict[str, Scores], place: int) -> str:
-        mine = shopper.item == self.catalog.sellable[place]
-        if mine.any():
-            return _own_reason(int(mine.sum()), float(shopper.age[mine].min()))
-        source = self._generators.leads_to(shopper, int(self.catalog.sellable[place]))
-        if source is not None:
-            return f"often bought after {self.catalog.titles[source]}"
-        if "neighbours" in raw and raw["neighbours"][place] > 0:
-            return "bought by households with baskets like yours"
-        return "popular in this shop"
+    def _reasons(self, scored: Scored, places: list[int]) -> list[str]:
+        return reasons(self.catalog, self._generators, scored.shopper, scored.raw, places)
+
+    def _listed(self, scores: Scores, places: list[int], why: Iterable[str]) -> tuple[Recommendation, ...]:
+        names, values = self.item_ids[places].tolist(), scores[places].tolist()
+        return tuple(map(Recommendation, names, values, why))
 
     def _top(self, scores: Scores, k: int, allowed: Allowed | None) -> list[int]:
         if allowed is not None:
@@ -414,8 +392,3 @@ def _share_of_best(scores: Scores, among: Allowed) -> Scores:
     """Each score by the largest one of those that may be chosen, where that is above zero."""
     best = float(scores[among].max(initial=0.0))
     return scores / best if best > 0 else np.zeros_like(scores)
-
-
-def _own_reason(times: int, days: float) -> str:
-    ago = "today" if days < 1 else "yesterday" if days < 2 else f"{int(days)} days ago"
-    return f"you bought it {ago}" if times == 1 else f"you bought it {times} times, last {ago}"

@@ -65,7 +65,8 @@ def normalise(
     """Bring one shopper's scores to a common scale, keeping their order.
 
     Args:
-        scores: Raw scores of all items, shape ``(n,)``; none below zero for ``share`` and ``log``.
+        scores: Raw scores of all items, shape ``(n,)``; none below zero for ``share`` and ``log``. Those for ``logit``
+            may be of single precision, and stay so.
         scale: ``share`` divides by the largest; ``log`` is the log of that share plus a floor, 0 for
             nothing and 1.005 for the largest; ``logit`` is the distance below the largest, cut at 12 and
             scaled to [0, 1].
@@ -76,10 +77,11 @@ def normalise(
     """
     top, scores = scores.max(), scores[among]
     if scale == "logit":
-        scaled = np.asarray(scores - top, np.float64)
+        scaled: NDArray[np.float64] = scores - top
         scaled /= LOGIT_RANGE
         scaled += 1.0
-        return np.maximum(scaled, 0.0, out=scaled)
+        np.maximum(scaled, 0.0, out=scaled)
+        return scaled
     share = np.asarray(scores / max(float(top), 1e-9), np.float64)
     if scale == "share":
         return share

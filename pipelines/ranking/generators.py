@@ -121,8 +121,7 @@ class Generators:
         if self.als is not None and "als" in systems:
             found["als"] = taste_for(self._vectors, self.als.fold_in(shopper.item, shopper.age))
         if self.sequence is not None and "sequence" in systems:
-            scores = self.sequence.score(shopper.item, shopper.age, shopper.basket, tables)
-            found["sequence"] = scores.astype(np.float64)
+            found["sequence"] = self.sequence.score(shopper.item, shopper.age, shopper.basket, tables)
         return {system: found[system] for system in systems}
 
     def leads_to(self, shopper: Shopper, item: int) -> int | None:
