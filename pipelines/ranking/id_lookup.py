@@ -34,9 +34,10 @@ class IdLookup:
         # One more, which nothing is above, so that there is always one to look at.
         self._hashes = np.append(hashes, np.uint64(np.iinfo(np.uint64).max))
         self._order = np.append(order, 0)
-        self._shift = np.uint64(64 - (2 * len(ids)).bit_length())
-        shares = np.bincount(self._share_of(hashes), minlength=1 << (2 * len(ids)).bit_length())
-        self._first, self._most = np.cumsum(shares) - shares, int(shares.max())
+        bits = (2 * len(ids)).bit_length()
+        self._shift = np.uint64(64 - bits)
+        shares = np.bincount(self._share_of(hashes), minlength=1 << bits)
+        self._first, self._steps = np.cumsum(shares) - shares, int(shares.max()) - 1
 
     def _share_of(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The first bits of hashes: which of the equal shares of all numbers each falls into."""
@@ -48,7 +49,7 @@ class IdLookup:
             return np.full(len(wanted), -1, np.int64)
         hashes = _hashes(wanted, self._multiplier)
         row = self._first[self._share_of(hashes)]
-        for _ in range(self._most):
+        for _ in range(self._steps):
             row += self._hashes[row] < hashes
         place = self._order[row]
         return np.where(self._ids[place] == wanted, place, -1)
