@@ -146,7 +146,7 @@ def test_replay__follows_posted_events_through_landing_and_quarantine(shop: Serv
     assert (found.comparison.equal, found.comparison.differing) == (4, 0)
 
 
-CODE_EDIT = ("np.log1p(last_gap), np.log1p(rank[ends])", "np.log1p(last_gap), np.log1p(rank[ends] + 1)")
+CODE_EDIT = ("= np.log1p(rank[ends])", "= np.log1p(rank[ends] + 1)")
 
 
 def test_replay__finds_a_feature_changed_in_the_bundle(
