@@ -18,6 +18,7 @@ class Shoppers:
     def __init__(self, port, clients=3, shoppers=120):
         self.port, self.shoppers = port, shoppers
         self.seen, self.arms, self.failures = defaultdict(set), set(), []
+        self.asked = [0] * clients
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(clients)]
 
@@ -37,9 +38,11 @@ class Shoppers:
     def of(self, release):
         return {user for user, found in dict(self.seen).items() if release in found}
 
-    def _ask(self, number):
+    def _ask(self, client):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        number = client
         while not self._stopped.is_set():
+            self.asked[client] += 1
             number += 1
             user = f"shopper {number % self.shoppers}"
             try:
@@ -67,10 +70,14 @@ def begin(endpoint, share, behaviour="good"):
 
 
 def settled(shoppers):
-    """Look at all again, twice: the first time answers that were under way are still among them."""
-    for _ in range(2):
-        shoppers.forget()
-        eventually(lambda: len(shoppers.seen) == shoppers.shoppers, what="every shopper")
+    """Look at all again, once every client has the answer that was under way."""
+    before = list(shoppers.asked)
+    eventually(
+        lambda: all(now > then for now, then in zip(shoppers.asked, before, strict=True)),
+        what="the next request of every client",
+    )
+    shoppers.forget()
+    eventually(lambda: len(shoppers.seen) == shoppers.shoppers, what="every shopper")
 
 
 def test_split__keeps_a_shopper_where_he_is_as_the_share_grows_and_the_endpoint_is_killed(endpoint):
