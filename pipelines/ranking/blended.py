@@ -291,9 +291,9 @@ class BlendedRecommender:
         filled = scores + TIE_BREAK * self.popularity / max(self.popularity.sum(), 1.0)
         shopper = self._nobody if scored is None else scored.shopper
         chosen = self._chosen(shopper, filled, k, others, wishes.rules or NO_RULES)
-        liked = [] if scored is None else [place for place in chosen if not asked[place]]
-        why = dict(zip(liked, self._reasons(scored, liked), strict=True)) if scored is not None else {}
-        said = [why[place] if place in why else self._completes(places, place) for place in chosen]
+        liked = [place for place in chosen if not asked[place]]
+        why = {} if scored is None else dict(zip(liked, self._reasons(scored, liked), strict=True))
+        said = [why.get(place) or self._completes(places, place) for place in chosen]
         return RankedList("complements", self._listed(scores, chosen, said))
 
     def _completes(self, basket: NDArray[np.int64], place: int) -> str:
